@@ -1,0 +1,38 @@
+# livermet. `make demo` sets up and runs the demo study, `make test` sets up and runs the tests; `make help` lists all.
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+BIN := .venv/bin
+SET_UP := .venv/.set-up
+
+.PHONY: help demo test lint lock docs clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+$(SET_UP): requirements.lock tools/set_up.sh
+	@sh tools/set_up.sh "$(PYTHON)"
+
+demo: $(SET_UP) ## set up if need be, run the demo study, name its report
+	@$(BIN)/snakemake --cores $(CORES)
+	@echo "Open results/demo/report.html"
+
+test: $(SET_UP) ## set up if need be, run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(SET_UP) ## everything that can be said without running: ruff, mypy, snakefmt, snakemake --lint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/snakefmt --check Snakefile workflow/rules
+	@$(BIN)/snakemake --lint
+
+lock: ## pin the dependencies of pyproject.toml anew (needs uv) and write envs/ from them
+	uv pip compile --universal --generate-hashes --python-version 3.11 --group dev --no-emit-index-url \
+	  --no-emit-find-links --custom-compile-command "make lock" --quiet pyproject.toml -o requirements.lock
+	$(PYTHON) tools/make_envs.py
+
+docs: $(SET_UP) ## write the generated pages of docs/ anew
+	@PYTHONPATH=workflow/scripts $(BIN)/python tools/make_docs.py
+
+clean: ## remove the results of the demo study (the environment stays)
+	rm -rf results/demo

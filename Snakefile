@@ -1,0 +1,32 @@
+# livermet: counts of single cells in, answers mouse by mouse out. This file reads the settings and names what is made.
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.10")
+sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
+
+# A config given by --configfile stands alone; without one the demo study runs.
+if "study" not in config:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/demo.smk"
+include: "workflow/rules/ingest.smk"
+include: "workflow/rules/cells.smk"
+include: "workflow/rules/tcells.smk"
+include: "workflow/rules/mice.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    """Everything that a study gives: the report, the tables, the figures and the atlas."""
+    default_target: True
+    input:
+        f"{RESULTS}/report.html",
+        f"{RESULTS}/atlas.h5ad",
+        f"{RESULTS}/methods.md",
+        TABLE_FILES,
+        FIGURE_FILES,

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+
+from livermet import step as step_module
+from livermet.errors import InputError, Problem
+from livermet.step import Step, load, save
+
+
+class Named(dict[str, Any]):
+    """What Snakemake gives a script: values by name."""
+
+    __getattr__ = dict.__getitem__
+
+
+def job(folder: Path, **output: str) -> SimpleNamespace:
+    return SimpleNamespace(
+        rule="toy", input=Named(), output=Named(output), params=Named(seed=3), wildcards=Named(), threads=1,
+        log=[str(folder / "toy.log")],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".tsv"])
+def test_tables_come_back_as_they_were(tmp_path: Path, suffix: str) -> None:
+    table = pd.DataFrame({"arm": ["NA", "None", "x"], "value": [1.5, np.nan, -2.0]})
+    save(table, tmp_path / f"t{suffix}")
+    pd.testing.assert_frame_equal(load(tmp_path / f"t{suffix}"), table)
+
+
+def test_matrices_and_atlases_come_back_as_they_were(tmp_path: Path) -> None:
+    counts = scipy.sparse.random(20, 30, density=0.2, format="csr", random_state=1)
+    save(counts, tmp_path / "g.npz")
+    assert (load(tmp_path / "g.npz") != counts).nnz == 0
+    data = anndata.AnnData(counts, obs=pd.DataFrame({"mouse": ["a"] * 20}, index=[f"c{i}" for i in range(20)]))
+    save(data, tmp_path / "atlas.h5ad")
+    assert (load(tmp_path / "atlas.h5ad").X != counts).nnz == 0
+    assert list(load(tmp_path / "atlas.h5ad").obs["mouse"]) == ["a"] * 20
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.tsv"
+    save(pd.DataFrame({"a": [1]}), path)
+    before = path.read_bytes()
+
+    def half(content: Any, name: Path) -> None:
+        name.write_text("half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(step_module, "_writer", lambda suffix: half)
+    with pytest.raises(OSError, match="No space"):
+        save(pd.DataFrame({"a": [2]}), path)
+    assert path.read_bytes() == before
+    assert [item.name for item in tmp_path.iterdir()] == ["t.tsv"]
+
+
+def test_a_mistake_of_the_user_ends_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop, Step(job(tmp_path)):
+        raise InputError(Problem("matrix.mtx.gz line 5", "2.5 is not a count"))
+    assert stop.value.code == 1
+    said = capsys.readouterr().err
+    assert "matrix.mtx.gz line 5: 2.5 is not a count" in said
+    assert "Traceback" not in said
+    assert "2.5 is not a count" in (tmp_path / "toy.log").read_text()
+
+
+def test_an_output_that_was_forgotten_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="did not save \\['table'\\]"), Step(job(tmp_path, table="t.tsv")):
+        pass

@@ -1,0 +1,38 @@
+# Contract: needs the config; gives the names that every rule file uses. Settings, sheet, design and inputs are checked
+# here, before any job, and every problem is said at once.
+from snakemake.exceptions import WorkflowError
+
+from livermet import study
+from livermet.errors import InputError
+from livermet.provenance import sources
+from livermet.settings import resolve
+
+try:
+    config.update(resolve(config))
+    SHEET = study.open_study(config, inspect=workflow.is_main_process)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDY = config["study"]
+RESULTS = f"results/{STUDY}"
+STEPS = f"{RESULTS}/steps"
+TABLES = f"{RESULTS}/tables"
+FIGURES = f"{RESULTS}/figures"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+
+SAMPLES = list(SHEET.index)
+QUESTIONS = [question["name"] for question in config["design"]["questions"]]
+
+
+wildcard_constraints:
+    sample="|".join(SAMPLES).replace(".", r"\."),
+    question="|".join(QUESTIONS).replace(".", r"\."),
+
+
+def input_files(sample):
+    return study.input_files(SHEET, sample)
+
+
+def raw_files(sample):
+    return study.raw_files(SHEET, sample)

@@ -1,0 +1,253 @@
+"""The typed config: one class a section, every field described, nothing unknown let through.
+
+The Snakefile validates the config once with :func:`resolve` and puts the plain resolved dictionary back; rules hand the
+sections on as plain `params:` (an object would not be tracked, and its change would re-run nothing).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from livermet.errors import InputError, Problem
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class Section(BaseModel):
+    """A part of the config; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Demo(Section):
+    """The simulated cohort (only in the demo study)."""
+
+    simulate: bool = Field(False, description="simulate the input named in the sheet before anything else")
+    n_genes: int = Field(12000, ge=2000, le=12000, description="genes in the simulated feature table")
+    cells_per_mouse: int = Field(500, ge=50, description="median number of cells in a mouse")
+    n_empty_droplets: int = Field(1500, ge=100, description="empty droplets in each raw matrix")
+
+
+class Quality(Section):
+    """Which barcodes are kept: adaptive thresholds per sample, hard floors and ceilings."""
+
+    min_umis: int = Field(500, ge=0, description="hard floor on UMIs")
+    min_genes: int = Field(200, ge=0, description="hard floor on detected genes")
+    max_mitochondrial_fraction: Fraction = Field(0.2, description="hard ceiling on the mitochondrial share")
+    max_haemoglobin_fraction: Fraction = Field(0.2, description="hard ceiling on the haemoglobin share")
+    mads: float = Field(5.0, gt=0, description="log-scale median absolute deviations that make an outlier")
+    min_mitochondrial_cut: Fraction = Field(0.05, description="the adaptive mitochondrial cut never falls below this")
+    remove_doublets: bool = Field(True, description="drop called doublets (their score is kept in any case)")
+    expected_doublet_rate_per_1000: Fraction = Field(0.008, description="doublet share per 1,000 recovered cells")
+
+
+class Embed(Section):
+    """Normalisation, genes, PCA, integration, neighbours and layout."""
+
+    n_top_genes: int = Field(2000, ge=100, description="highly variable genes (seurat_v3, per batch)")
+    n_pcs: int = Field(30, ge=2, description="principal components")
+    n_neighbors: int = Field(15, ge=2, description="neighbours in the graph")
+    integrate: Literal["harmony", "none"] = Field("harmony", description="how batches are brought together")
+    batch_key: str = Field("batch", description="the sheet's column that holds the batch; ignored where absent or constant")
+
+
+class Cluster(Section):
+    """Leiden at several resolutions; the most stable is taken."""
+
+    resolutions: list[Annotated[float, Field(gt=0)]] = Field(
+        [0.5, 1.0, 1.5, 2.0], min_length=1, description="resolutions tried"
+    )
+    resolution: float | None = Field(None, gt=0, description="take this one instead of the most stable")
+    n_subsamples: int = Field(6, ge=2, description="subsamples for the stability of each resolution")
+    subsample_fraction: Fraction = Field(0.8, description="share of cells in a subsample")
+
+
+class Annotate(Section):
+    """Lineages from marker sets."""
+
+    markers: str = Field("resources/lineages.yaml", description="marker sets: lineage -> up and down genes")
+    min_margin: float = Field(0.15, ge=0, description="a cluster nearer than this to a second lineage stays unassigned")
+    min_score: float = Field(0.3, description="a cluster scoring below this for every lineage stays unassigned")
+
+
+class TCells(Section):
+    """T-cell states."""
+
+    states: str = Field("resources/states.yaml", description="state definitions: gates and signatures")
+    lineages: list[Name] = Field(["T_cell"], min_length=1, description="lineages taken as T cells")
+    min_z: float = Field(1.64, description="a cell whose best state scores below this stays unassigned")
+    n_control_sets: int = Field(100, ge=20, description="random matched gene sets behind each z-score")
+    n_pcs: int = Field(20, ge=2, description="principal components of the T-cell embedding")
+    n_top_genes: int = Field(1500, ge=100, description="highly variable genes of the T-cell embedding")
+    min_cells: int = Field(50, ge=2, description="with fewer T cells no embedding of their own is made")
+
+
+class Population(Section):
+    """A group of cells that is tested: the union of the labels named."""
+
+    lineages: list[Name] = Field([], description="lineages that belong to it")
+    states: list[Name] = Field([], description="T-cell states that belong to it")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Population:
+        if not self.lineages and not self.states:
+            raise ValueError("name at least one lineage or state")
+        return self
+
+
+class Effect(Section):
+    """`level` against `reference` of one factor, within fixed levels of others (averaged over those not named)."""
+
+    kind: Literal["effect"]
+    name: Name
+    sentence: str = Field("", description="the question in words; made from the levels where empty")
+    factor: Name
+    level: Name
+    reference: Name
+    within: dict[Name, Name] = Field({}, description="factor -> level held fixed")
+    tissue: str | None = Field(None, description="tissue the question is about, where the sheet has several")
+
+
+class Difference(Section):
+    """Difference of two effects: the first named minus the second."""
+
+    kind: Literal["difference"]
+    name: Name
+    sentence: str = ""
+    of: Annotated[list[Name], Field(min_length=2, max_length=2)]
+
+
+class Synergy(Section):
+    """Bliss-like synergy on the log scale: combination - single 1 - single 2 + reference."""
+
+    kind: Literal["synergy"]
+    name: Name
+    sentence: str = ""
+    factor: Name
+    combination: Name
+    singles: Annotated[list[Name], Field(min_length=2, max_length=2)]
+    reference: Name
+    within: dict[Name, Name] = {}
+    tissue: str | None = None
+
+
+class RescueReadout(Section):
+    """What a rescue is measured on: declared before the data are seen."""
+
+    population: Name
+    readout: Literal["abundance", "signature"]
+    signature: str | None = Field(None, description="the declared axis, for readout: signature")
+
+    @model_validator(mode="after")
+    def _signature_named(self) -> RescueReadout:
+        if (self.readout == "signature") != (self.signature is not None):
+            raise ValueError("readout: signature needs `signature:`, and only that readout takes it")
+        return self
+
+
+class Rescue(Section):
+    """How much of a damage a repair undoes: repair effect / -(damage effect), with a Fieller interval."""
+
+    kind: Literal["rescue"]
+    name: Name
+    sentence: str = ""
+    damage: Name = Field(description="an effect question: what the disease does")
+    repair: Name = Field(description="an effect question: what the treatment does in the diseased")
+    readouts: Annotated[list[RescueReadout], Field(min_length=1)]
+
+
+Question = Annotated[Effect | Difference | Synergy | Rescue, Field(discriminator="kind")]
+
+
+class Design(Section):
+    """Factors, replicate, covariates, populations and the questions, all named before the data are seen."""
+
+    replicate: Literal["mouse"] = Field("mouse", description="the unit of replication; never the cell")
+    factors: dict[Name, Annotated[list[Name], Field(min_length=2)]] = Field(
+        min_length=1, description="factor (a sheet column) -> its levels, the reference first"
+    )
+    covariates: list[Name] = Field([], description="sheet columns adjusted for, such as batch or sex")
+    model: Literal["full", "additive"] = Field("full", description="full: every arm its own mean; additive: main effects")
+    min_cells: int = Field(10, ge=1, description="a mouse with fewer cells of a population is left out of it")
+    populations: dict[Name, Population] = Field(min_length=1)
+    signatures: list[str] = Field([], description="signatures tested; empty: every set that applies to a population")
+    effect_of_interest: float = Field(1.0, gt=0, description="log2 fold change for which mice per arm are worked out")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of every interval")
+    questions: list[Question] = Field(min_length=1)
+
+
+class Settings(Section):
+    """The whole config of a study."""
+
+    study: Name = Field(description="name of the study; results go to results/<study>/")
+    title: str = Field("", description="one line for the top of the report")
+    samples: str = Field(description="path of the sample sheet")
+    species: Literal["mouse"] = Field("mouse", description="species of the counts")
+    seed: int = Field(1, ge=0, description="seed of everything that is random")
+    demo: Demo = Field(default_factory=lambda: Demo())
+    quality: Quality = Field(default_factory=lambda: Quality())
+    embed: Embed = Field(default_factory=lambda: Embed())
+    cluster: Cluster = Field(default_factory=lambda: Cluster())
+    annotate: Annotate = Field(default_factory=lambda: Annotate())
+    tcells: TCells = Field(default_factory=lambda: TCells())
+    design: Design
+
+
+def resolve(config: dict[str, Any]) -> dict[str, Any]:
+    """Validate a config and fill in the defaults.
+
+    Parameters
+    ----------
+    config
+        The config as Snakemake read it.
+
+    Returns
+    -------
+    dict
+        Plain types only, every key present.
+
+    Raises
+    ------
+    InputError
+        With every problem of the config, each with its key.
+    """
+    try:
+        return Settings.model_validate(config).model_dump(mode="json")
+    except ValidationError as error:
+        raise InputError([_explain(item) for item in error.errors()]) from None
+
+
+def _explain(item: Any) -> Problem:
+    """Turn pydantic's words into the house's."""
+    path = [str(part) for part in item["loc"]]
+    where = "config " + re.sub(r"\.(effect|difference|synergy|rescue)(?=\.|$)", "", ".".join(path))
+    if item["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        remedy = f"Did you mean '{near[0]}'?" if near else f"Known keys here: {', '.join(known)}"
+        return Problem(where, "unknown key", remedy=remedy if known else "Remove it")
+    if item["type"] == "missing":
+        return Problem(where, "missing", remedy="Add it; config/README.md says what it means")
+    message = item["msg"].removeprefix("Value error, ")
+    return Problem(where, f"{item['input']!r}" if not isinstance(item["input"], dict) else "not valid", expected=message)
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    """Keys that the section at `path` knows."""
+    kinds = {"effect": Effect, "difference": Difference, "synergy": Synergy, "rescue": Rescue}
+    section: type[BaseModel] = Settings
+    for part in path:
+        if part in kinds:
+            section = kinds[part]
+            continue
+        if part in section.model_fields:
+            found = re.search(r"\b(Demo|Quality|Embed|Cluster|Annotate|TCells|Design|Population|RescueReadout)\b",
+                              str(section.model_fields[part].annotation))
+            if found:
+                section = globals()[found[1]]
+    return list(section.model_fields)

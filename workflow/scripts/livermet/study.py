@@ -1,0 +1,68 @@
+"""The gate: config, sheet, design and inputs are checked here, all of them, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from livermet.errors import InputError, Problem
+from livermet.inputs.readers import find_files, peek
+from livermet.mice.design import check
+from livermet.samples import PATH, RAW_PATH, read_samples
+
+
+def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
+    """Check a study whole and hand out its sheet.
+
+    Parameters
+    ----------
+    config
+        The resolved config (see :func:`livermet.settings.resolve`).
+    inspect
+        Look into the input files, too. The jobs of a run that has been checked need not do so again.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The sample sheet, index `sample`.
+
+    Raises
+    ------
+    InputError
+        With every problem of the sheet; or, where the sheet can be read, with every problem of resources, design and
+        input files together.
+    """
+    simulated = bool(config["demo"]["simulate"])
+    exists: Callable[[str], bool] = (lambda _: True) if simulated else (lambda name: Path(name).exists())
+    design = config["design"]
+    sheet = read_samples(config["samples"], design["factors"], design["covariates"], exists)
+    problems = [*_check_resources(config), *check(sheet, design)]
+    if inspect and not simulated:
+        for sample, row in sheet.iterrows():
+            problems += peek(row[PATH], where=f"sample '{sample}'")
+    if problems:
+        raise InputError(problems)
+    return sheet
+
+
+def input_files(sheet: pd.DataFrame, sample: str) -> list[str]:
+    """Files that make up the counts of a sample."""
+    return find_files(str(sheet.loc[sample, PATH]))
+
+
+def raw_files(sheet: pd.DataFrame, sample: str) -> list[str]:
+    """Files that make up the raw (unfiltered) matrix of a sample; none where the sheet names none."""
+    path = str(sheet.loc[sample, RAW_PATH])
+    return find_files(path) if path else []
+
+
+def _check_resources(config: dict[str, Any]) -> list[Problem]:
+    paths = {"annotate.markers": config["annotate"]["markers"], "tcells.states": config["tcells"]["states"]}
+    return [
+        Problem(f"config {key}", f"there is no '{path}'", remedy="Mend the path or leave the key out for ours")
+        for key, path in paths.items()
+        if not Path(path).is_file()
+    ]
