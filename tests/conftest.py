@@ -26,7 +26,10 @@ def real_data() -> Path:
 def copy_checkout(target: Path) -> Path:
     """The files that git knows or would know of, in a folder of their own: tests may edit them."""
     listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     )
     for name in listing.stdout.decode().split("\0"):
         source = ROOT / name

@@ -75,7 +75,12 @@ def contract_page() -> str:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    lines = ["# Column names", "", "Made by `make docs` from `keys.py`. `results/README.md` says which file holds what.", ""]
+    lines = [
+        "# Column names",
+        "",
+        "Made by `make docs` from `keys.py`. `results/README.md` says which file holds what.",
+        "",
+    ]
     table_open = False
     for number, line in enumerate(source.split("\n"), 1):
         heading = re.match(r"# -- (.+?) -+$", line)

@@ -39,7 +39,13 @@ def test_the_lock_pins_every_dependency_with_hashes(python: str) -> None:
 
 
 def test_what_is_imported_is_declared() -> None:
-    names = {"yaml": "pyyaml", "sklearn": "scikit-learn", "skmisc": "scikit-misc", "faiss": "faiss-cpu", "umap": "umap-learn"}
+    names = {
+        "yaml": "pyyaml",
+        "sklearn": "scikit-learn",
+        "skmisc": "scikit-misc",
+        "faiss": "faiss-cpu",
+        "umap": "umap-learn",
+    }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.match(r"[a-z0-9-]+", item)[0] for item in project["dependencies"]}  # type: ignore[index]
     used = set()

@@ -17,7 +17,7 @@ def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
     return path
 
 
-def read(path: Path, factors: dict[str, list[str]] = FACTORS, covariates: list[str] | None = None):  # noqa: ANN201
+def read(path: Path, factors: dict[str, list[str]] = FACTORS, covariates: list[str] | None = None):
     return read_samples(path, factors, covariates or [], exists=lambda _: True)
 
 
@@ -35,7 +35,7 @@ def read(path: Path, factors: dict[str, list[str]] = FACTORS, covariates: list[s
         (lambda text: "# a comment\n" + text, "utf-8"),
     ],
 )
-def test_the_same_sheet_in_any_spelling(tmp_path: Path, change, encoding: str) -> None:  # noqa: ANN001
+def test_the_same_sheet_in_any_spelling(tmp_path: Path, change, encoding: str) -> None:
     sheet = read(write(tmp_path, change(GOOD), encoding))
     assert list(sheet.index) == ["a", "b"]
     assert list(sheet["treatment"]) == ["untreated", "drug"]
@@ -51,8 +51,14 @@ def test_levels_that_pandas_takes_for_missing_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (GOOD.replace("\tdrug", "\tdrugg"), "samples.tsv row 3, treatment: 'drugg' is not a level (untreated, drug). Did you mean 'drug'?"),
-        (GOOD.replace("\tdrug", "\tDrug"), "row 3, treatment: 'Drug' is not a level (untreated, drug). Did you mean 'drug'?"),
+        (
+            GOOD.replace("\tdrug", "\tdrugg"),
+            "samples.tsv row 3, treatment: 'drugg' is not a level (untreated, drug). Did you mean 'drug'?",
+        ),
+        (
+            GOOD.replace("\tdrug", "\tDrug"),
+            "row 3, treatment: 'Drug' is not a level (untreated, drug). Did you mean 'drug'?",
+        ),
         (GOOD.replace("\nb\t", "\nA\t"), "rows 2 and 3, sample: sample id 'a' stands 2 times"),
         (GOOD.replace("b.h5", "a.h5"), "rows 2 and 3, path: input 'a.h5' stands 2 times"),
         (GOOD.replace("treatment", "tretment"), "header: no column 'treatment'. Is 'tretment' meant?"),
@@ -79,7 +85,7 @@ def test_every_problem_of_a_sheet_at_once(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="row 3, path: there is no 'b.h5'"):
+    with pytest.raises(InputError, match=r"row 3, path: there is no 'b\.h5'"):
         read_samples(write(tmp_path, GOOD), FACTORS, [], exists=lambda name: name == "a.h5")
 
 

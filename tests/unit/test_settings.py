@@ -36,7 +36,9 @@ def test_demo_config_resolves_to_plain_types_with_defaults(config: dict[str, Any
         ("design", "replicate", "cell", "design.replicate: 'cell'"),
     ],
 )
-def test_a_wrong_key_or_value_is_named(config: dict[str, Any], section: str, key: str, value: object, words: str) -> None:
+def test_a_wrong_key_or_value_is_named(
+    config: dict[str, Any], section: str, key: str, value: object, words: str
+) -> None:
     config[section][key] = value
     with pytest.raises(InputError) as error:
         resolve(config)

@@ -12,7 +12,6 @@ import pytest
 import scipy.io
 import yaml
 from sklearn.metrics import average_precision_score, f1_score
-
 from tests.conftest import snakemake
 
 pytestmark = pytest.mark.workflow
@@ -207,7 +206,9 @@ def test_provenance_is_written(results: Path, demo: Path) -> None:
     assert "edgepython" in json.dumps(versions)
     inputs = pd.read_csv(results / "provenance" / "inputs.tsv", sep="\t")
     assert inputs["sha256"].str.fullmatch("[0-9a-f]{64}").all()
-    assert set(inputs["sample"]) == {line.split("\t")[0] for line in (demo / "config/samples.tsv").read_text().splitlines()[1:]}
+    assert set(inputs["sample"]) == {
+        line.split("\t")[0] for line in (demo / "config/samples.tsv").read_text().splitlines()[1:]
+    }
 
 
 def test_logs_of_jobs_hold_no_warning_of_a_library(results: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 import scipy.io
 import yaml
 from sklearn.metrics import adjusted_rand_score
-
 from tests.conftest import copy_checkout, snakemake
 
 pytestmark = [pytest.mark.workflow, pytest.mark.real]
@@ -26,7 +25,9 @@ CONFIG = {
     "design": {
         "factors": {"site": ["healthy", "tumour"]},
         "populations": {name: {"lineages": [name]} for name in TYPES.values()},
-        "questions": [{"name": "tumour", "kind": "effect", "factor": "site", "level": "tumour", "reference": "healthy"}],
+        "questions": [
+            {"name": "tumour", "kind": "effect", "factor": "site", "level": "tumour", "reference": "healthy"}
+        ],
     },
 }
 

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import yaml
-
 from tests.conftest import snakemake
 
 pytestmark = pytest.mark.workflow
@@ -104,7 +103,11 @@ def test_counts_that_are_not_counts(study: Path, value: float, word: str) -> Non
 
 
 def test_question_that_the_mice_cannot_answer(study: Path) -> None:
-    confounded = sheet_of(study).replace("a\tm1\tcontrol\tb1", "a\tm1\tcontrol\tb2").replace("d\tm4\ttumour\tb2", "d\tm4\ttumour\tb1")
+    confounded = (
+        sheet_of(study)
+        .replace("a\tm1\tcontrol\tb1", "a\tm1\tcontrol\tb2")
+        .replace("d\tm4\ttumour\tb2", "d\tm4\ttumour\tb1")
+    )
     design = yaml.safe_load((study / "mine" / "config.yaml").read_text())["design"]
     said = refused(study, {"design": {**design, "covariates": ["batch"]}}, confounded)
     assert "batch" in said
@@ -112,6 +115,8 @@ def test_question_that_the_mice_cannot_answer(study: Path) -> None:
 
 
 def test_everything_at_once(study: Path) -> None:
-    wrong = sheet_of(study).replace("c\tm3\ttumour", "c\tm3\ttumor").replace("b.csv", "x.csv").replace("d\tm4", "d d\tm4")
+    wrong = (
+        sheet_of(study).replace("c\tm3\ttumour", "c\tm3\ttumor").replace("b.csv", "x.csv").replace("d\tm4", "d d\tm4")
+    )
     said = refused(study, sheet=wrong)
     assert "3 problems" in said

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import rules_to_run
 
 pytestmark = pytest.mark.workflow
@@ -82,7 +81,9 @@ def test_a_title_touches_the_report_alone(run: Path) -> None:
         ("inputs/readers.py", {"read_sample"}, {"simulate_demo"}),
     ],
 )
-def test_an_edited_module_reruns_the_rules_that_use_it(run: Path, module: str, runs: set[str], spares: set[str]) -> None:
+def test_an_edited_module_reruns_the_rules_that_use_it(
+    run: Path, module: str, runs: set[str], spares: set[str]
+) -> None:
     path = run / "workflow" / "scripts" / "livermet" / module
     first = path.read_text().split("\n", 1)[0]
     jobs = with_edit(run, f"workflow/scripts/livermet/{module}", first, first + "\n# edited")

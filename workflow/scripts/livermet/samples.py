@@ -160,7 +160,9 @@ def _check_levels(name: str, sheet: pd.DataFrame, factors: dict[str, list[str]])
     for factor, levels in factors.items():
         for row, value in sheet[factor].items():
             if value and value not in levels:
-                near = difflib.get_close_matches(value.casefold(), [level.casefold() for level in levels], n=1, cutoff=0.5)
+                near = difflib.get_close_matches(
+                    value.casefold(), [level.casefold() for level in levels], n=1, cutoff=0.5
+                )
                 meant = next((level for level in levels if near and level.casefold() == near[0]), None)
                 problems.append(
                     Problem(

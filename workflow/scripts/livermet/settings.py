@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -53,7 +53,9 @@ class Embed(Section):
     n_pcs: int = Field(30, ge=2, description="principal components")
     n_neighbors: int = Field(15, ge=2, description="neighbours in the graph")
     integrate: Literal["harmony", "none"] = Field("harmony", description="how batches are brought together")
-    batch_key: str = Field("batch", description="the sheet's column that holds the batch; ignored where absent or constant")
+    batch_key: str = Field(
+        "batch", description="the sheet's column that holds the batch; ignored where absent or constant"
+    )
 
 
 class Cluster(Section):
@@ -172,13 +174,22 @@ class Design(Section):
         min_length=1, description="factor (a sheet column) -> its levels, the reference first"
     )
     covariates: list[Name] = Field([], description="sheet columns adjusted for, such as batch or sex")
-    model: Literal["full", "additive"] = Field("full", description="full: every arm its own mean; additive: main effects")
+    model: Literal["full", "additive"] = Field(
+        "full", description="full: every arm its own mean; additive: main effects"
+    )
     min_cells: int = Field(10, ge=1, description="a mouse with fewer cells of a population is left out of it")
     populations: dict[Name, Population] = Field(min_length=1)
     signatures: list[str] = Field([], description="signatures tested; empty: every set that applies to a population")
     effect_of_interest: float = Field(1.0, gt=0, description="log2 fold change for which mice per arm are worked out")
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of every interval")
     questions: list[Question] = Field(min_length=1)
+
+
+class Words(Section):
+    """What the answers call things; names that are not given are read with spaces for underscores."""
+
+    names: dict[Name, str] = Field({}, description="level, population or signature -> what the answers call it")
+    groups: dict[Name, str] = Field({}, description="level -> what the answers call mice of that level")
 
 
 class Settings(Section):
@@ -195,6 +206,7 @@ class Settings(Section):
     cluster: Cluster = Field(default_factory=lambda: Cluster())
     annotate: Annotate = Field(default_factory=lambda: Annotate())
     tcells: TCells = Field(default_factory=lambda: TCells())
+    words: Words = Field(default_factory=lambda: Words())
     design: Design
 
 
@@ -234,20 +246,23 @@ def _explain(item: Any) -> Problem:
     if item["type"] == "missing":
         return Problem(where, "missing", remedy="Add it; config/README.md says what it means")
     message = item["msg"].removeprefix("Value error, ")
-    return Problem(where, f"{item['input']!r}" if not isinstance(item["input"], dict) else "not valid", expected=message)
+    return Problem(
+        where, f"{item['input']!r}" if not isinstance(item["input"], dict) else "not valid", expected=message
+    )
 
 
 def _known_keys(path: list[str]) -> list[str]:
-    """Keys that the section at `path` knows."""
-    kinds = {"effect": Effect, "difference": Difference, "synergy": Synergy, "rescue": Rescue}
-    section: type[BaseModel] = Settings
+    """Keys that the section at `path` knows; the path may step through lists, mappings and kinds of question."""
+    sections: list[type[BaseModel]] = [Settings]
     for part in path:
-        if part in kinds:
-            section = kinds[part]
-            continue
-        if part in section.model_fields:
-            found = re.search(r"\b(Demo|Quality|Embed|Cluster|Annotate|TCells|Design|Population|RescueReadout)\b",
-                              str(section.model_fields[part].annotation))
-            if found:
-                section = globals()[found[1]]
-    return list(section.model_fields)
+        kinds = [section for section in sections if section.__name__.lower() == part]
+        fields = [section.model_fields[part].annotation for section in sections if part in section.model_fields]
+        sections = kinds or [inner for annotation in fields for inner in _models(annotation)] or sections
+    return list(dict.fromkeys(key for section in sections for key in section.model_fields))
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Every section that a type annotation holds, however deep."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]

@@ -105,7 +105,7 @@ class Step:
 def load(path: str | Path) -> Any:
     """Read a file by its extension."""
     path = Path(path)
-    match path.suffix:
+    match path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix:
         case ".h5ad":
             import anndata
 
@@ -141,9 +141,9 @@ def save(content: Any, path: str | Path) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
     try:
         _writer(path.suffix)(content, partial)
-        with open(partial, "rb+") as handle:
+        with partial.open("rb+") as handle:
             os.fsync(handle.fileno())
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

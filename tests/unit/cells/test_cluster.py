@@ -1,0 +1,100 @@
+"""Leiden on planted groups, its numbering, its independence of the order of cells, and the choice of a resolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.metrics import adjusted_rand_score
+
+from livermet.cells.cluster import choose_resolution, cluster_cells, find_clusters, measure_stability
+from livermet.cells.graph import find_neighbors, fuzzy_graph
+
+SETTINGS = {"n_subsamples": 4, "subsample_fraction": 0.8, "seed": 1}
+SIZES = (150, 90, 60)
+
+
+def make_groups(spread: float = 1.0, sizes: tuple[int, ...] = SIZES) -> tuple[sp.csr_matrix, pd.Index, np.ndarray]:
+    rng = np.random.default_rng(0)
+    planted = np.repeat(np.arange(len(sizes)), sizes)
+    centres = rng.normal(size=(len(sizes), 8)) * 5
+    points = (centres[planted] + rng.normal(size=(len(planted), 8)) * spread).astype(np.float32)
+    cells = pd.Index([f"s{n % 3}_{n:04d}" for n in range(len(planted))], name="cell")
+    return fuzzy_graph(*find_neighbors(points, n_neighbors=14)), cells, planted
+
+
+def test_planted_groups_are_found_and_numbered_by_size() -> None:
+    graph, cells, planted = make_groups()
+    found = cluster_cells(graph, cells, resolutions=[0.2], resolution=None, **SETTINGS).clusters
+    assert found.index.tolist() == cells.tolist()
+    assert found["leiden"].tolist() == [str(group) for group in planted]
+
+
+def test_every_resolution_is_kept_and_one_is_chosen() -> None:
+    graph, cells, _ = make_groups()
+    result = cluster_cells(graph, cells, resolutions=[0.2, 2.0, 1.0], resolution=None, **SETTINGS)
+    assert result.clusters.columns.tolist() == ["leiden", "leiden_0.2", "leiden_1", "leiden_2"]
+    assert result.stability["resolution"].tolist() == [0.2, 1.0, 2.0]
+    assert result.stability["n_clusters"].is_monotonic_increasing
+    chosen = result.stability.loc[result.stability["chosen"], "resolution"].item()
+    assert result.clusters["leiden"].equals(result.clusters[f"leiden_{chosen:g}"].rename("leiden"))
+    assert result.stability.set_index("resolution").loc[0.2, "stability"] > 0.99
+
+
+def test_a_named_resolution_is_taken_even_if_it_was_not_in_the_list() -> None:
+    graph, cells, _ = make_groups()
+    result = cluster_cells(graph, cells, resolutions=[0.2], resolution=3.0, **SETTINGS)
+    assert result.stability.set_index("resolution")["chosen"].to_dict() == {0.2: False, 3.0: True}
+
+
+def test_the_order_of_cells_changes_no_label() -> None:
+    graph, cells, _ = make_groups(spread=2.5)
+    shuffled = np.random.default_rng(7).permutation(len(cells))
+    plain = cluster_cells(graph, cells, resolutions=[0.5, 1.5], resolution=None, **SETTINGS)
+    moved = cluster_cells(
+        sp.csr_matrix(graph[shuffled][:, shuffled]),
+        cells[shuffled],
+        resolutions=[0.5, 1.5],
+        resolution=None,
+        **SETTINGS,
+    )
+    pd.testing.assert_frame_equal(moved.clusters.loc[cells], plain.clusters)
+    pd.testing.assert_frame_equal(moved.stability, plain.stability)
+
+
+def test_clusters_of_noise_do_not_hold_when_cells_are_left_out() -> None:
+    graph, _, _ = make_groups(sizes=(300,))
+    labels = {2.0: find_clusters(graph, resolution=2.0, seed=0)}
+    noise = measure_stability(graph, labels, n_subsamples=5, fraction=0.8, seed=0)[2.0]
+    graph, _, planted = make_groups()
+    real = measure_stability(graph, {0.2: planted}, n_subsamples=5, fraction=0.8, seed=0)[0.2]
+    assert len(noise) == 5
+    assert np.mean(noise) < 0.7 < 0.99 < np.mean(real)
+
+
+def test_the_finest_resolution_that_is_steadily_about_as_stable_as_the_best_is_chosen() -> None:
+    steady = dict.fromkeys((0.5, 1.0, 1.5), 0.005)
+    assert choose_resolution({0.5: 0.99, 1.0: 0.95, 1.5: 0.93}, steady) == 1.0
+    assert choose_resolution({0.5: 0.99, 1.0: 0.90, 1.5: 0.93}, steady) == 0.5
+    assert choose_resolution({0.5: 0.80, 1.0: 0.95, 1.5: 0.70}, steady) == 1.0
+    assert choose_resolution({0.5: 0.99, 1.0: 0.97, 1.5: 0.93}, {**steady, 1.0: 0.04}) == 0.5
+    assert choose_resolution({0.5: 0.80, 1.0: 0.85}, {0.5: 0.2, 1.0: 0.2}) == 1.0
+    assert choose_resolution({1.0: 0.4}, {1.0: 0.0}) == 1.0
+
+
+@pytest.mark.parametrize("n_cells", [2, 3, 12])
+def test_a_handful_of_cells_is_clustered(n_cells: int) -> None:
+    points = np.random.default_rng(0).normal(size=(n_cells, 3)).astype(np.float32)
+    graph = fuzzy_graph(*find_neighbors(points, n_neighbors=14))
+    result = cluster_cells(
+        graph, pd.Index([f"c{n}" for n in range(n_cells)]), resolutions=[0.5, 2.0], resolution=None, **SETTINGS
+    )
+    assert len(result.clusters) == n_cells
+    assert "0" in set(result.clusters["leiden"])
+
+
+def test_clusters_agree_with_the_planted_groups_when_these_overlap() -> None:
+    graph, cells, planted = make_groups(spread=2.0)
+    found = cluster_cells(graph, cells, resolutions=[0.5], resolution=None, **SETTINGS).clusters
+    assert adjusted_rand_score(planted, found["leiden"]) > 0.9

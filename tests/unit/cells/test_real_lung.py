@@ -1,0 +1,89 @@
+"""Mouse lung cells in four formats, from the files to lineages, against the authors' cell types.
+
+The labels are used to score only; they are matched by barcode and no step sees them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pytest
+import yaml
+from sklearn.metrics import adjusted_rand_score
+
+from livermet.cells.annotate import Annotation, annotate_cells
+from livermet.cells.cluster import Clustering, cluster_cells
+from livermet.cells.embed import Embedding, embed_cells
+from livermet.cells.merge import merge_samples
+from livermet.cells.quality import assess_quality
+from livermet.inputs.canonical import read_sample
+from livermet.settings import Annotate, Cluster, Embed, Quality
+
+pytestmark = pytest.mark.real
+
+ROOT = Path(__file__).resolve().parents[3]
+PUBLISHED = {"T cells": "T_cell", "B cells": "B_cell", "NK cells": "NK_cell", "Neutrophils": "Neutrophil"}
+
+
+class Lung(NamedTuple):
+    """What the steps make of the study, and what the authors say."""
+
+    counts: Any
+    embedding: Embedding
+    clustering: Clustering
+    annotation: Annotation
+    published: pd.Series
+
+
+@pytest.fixture(scope="module")
+def lung(real_data: Path) -> Lung:
+    folder = real_data / "zilionis_lung"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    sheet = pd.read_csv(folder / "samples.tsv", sep="\t", dtype=str).set_index("sample", drop=False)
+    samples, qualities, soups = [], [], []
+    for sample, path in sheet["path"].items():
+        samples.append(read_sample(folder / path, sample=str(sample), species="mouse"))
+        quality, soup = assess_quality(samples[-1], None, sample=str(sample), seed=1, **Quality().model_dump())
+        qualities.append(quality)
+        soups.append(soup)
+    counts = merge_samples(samples, qualities, soups, sheet).counts
+    embedding = embed_cells(counts, seed=1, **Embed().model_dump())
+    clustering = cluster_cells(embedding.connectivities, embedding.pca.index, seed=1, **Cluster().model_dump())
+    markers = yaml.safe_load((ROOT / "resources" / "lineages.yaml").read_text(encoding="utf-8"))
+    limits = Annotate().model_dump(exclude={"markers"})
+    annotation = annotate_cells(counts, clustering.clusters, markers, **limits)
+    labels = pd.read_csv(folder / "published_labels.tsv", sep="\t").set_index("barcode")["major_cell_type"]
+    published = labels.reindex(counts.obs["barcode"]).map(PUBLISHED).set_axis(counts.obs_names)
+    assert published.notna().all()
+    return Lung(counts, embedding, clustering, annotation, published)
+
+
+def test_clusters_agree_with_the_published_cell_types(lung: Lung) -> None:
+    assert adjusted_rand_score(lung.published, lung.clustering.clusters["leiden"]) >= 0.78
+
+
+def test_lineages_are_the_published_ones(lung: Lung) -> None:
+    right = lung.annotation.lineages["lineage"].reindex(lung.published.index) == lung.published
+    assert right.mean() >= 0.94
+    assert right.groupby(lung.published).mean().min() >= 0.8
+
+
+def test_nearly_all_cells_are_kept_and_every_type_is_there(lung: Lung) -> None:
+    assert lung.counts.n_obs >= 0.8 * 800
+    assert set(lung.annotation.evidence["lineage"]) <= {*PUBLISHED.values(), "unassigned"}
+    assert set(lung.annotation.lineages["lineage"]) >= set(PUBLISHED.values())
+
+
+def test_no_batch_column_means_no_integration(lung: Lung) -> None:
+    assert lung.embedding.integration.empty
+
+
+def test_few_cells_move_out_of_their_cluster_and_not_to_their_harm(lung: Lung) -> None:
+    called = lung.annotation.evidence.set_index("leiden")["lineage"]
+    of_cluster = lung.annotation.lineages["leiden"].map(called)
+    settled = lung.annotation.lineages["lineage"]
+    assert (of_cluster != settled).mean() < 0.05
+    assert (settled == lung.published).mean() >= (of_cluster == lung.published).mean() - 0.005

@@ -1,0 +1,163 @@
+"""Scores against frozen matched controls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from livermet.tcells.scoring import (
+    ControlSets,
+    compare,
+    draw_controls,
+    freeze_controls,
+    make_control_sets,
+    score_cells,
+    score_neighbourhoods,
+)
+from livermet.tcells.signatures import Signatures, resolve
+
+from .conftest import draw_cells, plant
+
+NAMES = ["T_naive_like", "CD8_effector_memory", "CD8_terminally_exhausted_Tex", "Treg", "CD4_Th1"]
+
+
+@pytest.fixture(scope="module")
+def sets(collection: Signatures, bins: pd.DataFrame, toy_var: pd.DataFrame) -> ControlSets:
+    return make_control_sets(collection, NAMES, bins=bins, var=toy_var, n_control_sets=100)
+
+
+@pytest.fixture(scope="module")
+def resting(toy_rates: np.ndarray) -> sparse.csr_matrix:
+    return draw_cells(toy_rates, 400, depth=4000, seed=5)
+
+
+def test_brute_force_twin(
+    collection: Signatures, bins: pd.DataFrame, toy_var: pd.DataFrame, resting: sparse.csr_matrix, sets: ControlSets
+) -> None:
+    """One cell, one signature, by hand: means of log-normalised genes, set by set."""
+    dense = resting[:5].toarray().astype(float)
+    expression = np.log1p(dense / dense.sum(axis=1, keepdims=True) * 1e4)
+    genes = resolve(collection, toy_var["symbol"])
+    reference = freeze_controls(collection, bins, toy_var)
+    score, z = score_cells(resting[:5], sets)
+    for name in NAMES:
+        item = collection[name]
+        drawn = {gene: draw_controls(reference, gene, 100, genes.names(gene)) for gene in (*item.up, *item.down)}
+        for cell in range(5):
+            sums = [np.mean([expression[cell, genes.find(gene)] for gene in item.up])]
+            sums += [np.mean([expression[cell, drawn[gene][number]] for gene in item.up]) for number in range(100)]
+            if item.down:
+                sums[0] -= np.mean([expression[cell, genes.find(gene)] for gene in item.down])
+                for number in range(100):
+                    sums[1 + number] -= np.mean([expression[cell, drawn[gene][number]] for gene in item.down])
+            difference = sums[0] - np.mean(sums[1:])
+            one = np.log1p(1e4 / dense[cell].sum()) / len(item.up)
+            assert score.loc[cell, name] == pytest.approx(difference, abs=1e-5)
+            assert z.loc[cell, name] == pytest.approx(difference / np.sqrt(np.var(sums[1:]) + one**2), abs=1e-4)
+
+
+def test_controls_are_alike_distinct_and_in_no_set(
+    collection: Signatures, bins: pd.DataFrame, toy_var: pd.DataFrame
+) -> None:
+    reference = freeze_controls(collection, bins, toy_var)
+    number = dict(zip(bins["symbol"], bins["bin"], strict=True))
+    named = {gene for item in collection.signatures for gene in (*item.up, *item.down)}
+    for gene in collection["CD8_effector_memory"].up:
+        controls = toy_var["symbol"].iloc[draw_controls(reference, gene, 100)]
+        assert controls.is_unique
+        assert not set(controls) & named
+        assert max(abs(number[control] - number[gene]) for control in controls) <= 4
+
+
+def test_ambient_prone_genes_are_no_controls(collection: Signatures, bins: pd.DataFrame, toy_var: pd.DataFrame) -> None:
+    var = toy_var.assign(mitochondrial=False, ribosomal=toy_var["symbol"].str.match("^Rp[ls]"), haemoglobin=False)
+    pool = freeze_controls(collection, bins, var).pool
+    assert var["ribosomal"].sum() > 10
+    assert not any(symbol.startswith(("Rpl", "Rps")) for genes in pool.values() for symbol, _ in genes)
+
+
+def test_a_gene_that_the_study_lacks_leaves_the_other_controls_alone(
+    collection: Signatures, bins: pd.DataFrame, toy_var: pd.DataFrame
+) -> None:
+    whole = draw_controls(freeze_controls(collection, bins, toy_var), "Gzmk", 100)
+    symbols = toy_var["symbol"].iloc[whole].tolist()
+    fewer = toy_var[toy_var["symbol"] != symbols[40]]
+    again = fewer["symbol"].iloc[draw_controls(freeze_controls(collection, bins, fewer), "Gzmk", 100)].tolist()
+    assert again[:99] == [*symbols[:40], *symbols[41:]]
+
+
+def test_other_cells_do_not_move_a_score(resting: sparse.csr_matrix, sets: ControlSets, toy_rates: np.ndarray) -> None:
+    """The whole point of freezing: a sample more, with other cells at another depth, moves nothing at all."""
+    other = draw_cells(toy_rates[::-1].copy(), 1300, depth=9000, seed=6)
+    alone = score_cells(resting, sets)
+    together = score_cells(sparse.csr_matrix(sparse.vstack([other, resting])), sets)
+    for before, after in zip(alone, together, strict=True):
+        assert np.array_equal(before.to_numpy(), after.to_numpy()[1300:])
+
+
+def test_depth_hardly_moves_a_score(resting: sparse.csr_matrix, sets: ControlSets) -> None:
+    rng = np.random.default_rng(8)
+    thin = resting.copy()
+    thin.data = rng.binomial(thin.data, 0.4).astype(np.int32)
+    full, less = score_cells(resting, sets)[0], score_cells(thin, sets)[0]
+    shift = (less.mean() - full.mean()) / full.std()
+    assert shift.abs().max() <= 0.15
+    assert shift.abs().mean() <= 0.08
+
+
+def test_z_is_centred_where_nothing_is_planted(resting: sparse.csr_matrix, sets: ControlSets) -> None:
+    """Genes of a set are random draws of their bins here, so z has a mean of some tenths and a spread of about 1."""
+    z = score_cells(resting, sets)[1]
+    assert z.mean().abs().max() < 1.2
+    assert z.std().between(0.4, 1.2).all()
+
+
+def test_a_planted_signature_stands_out(
+    collection: Signatures, toy_var: pd.DataFrame, toy_rates: np.ndarray, sets: ControlSets
+) -> None:
+    """Up genes eightfold, down genes an eighth of what a resting cell has."""
+    for name in NAMES:
+        item = collection[name]
+        rates = toy_rates.copy()
+        rates[toy_var["symbol"].isin(item.up)] *= 8
+        rates[toy_var["symbol"].isin(item.down)] /= 8
+        z = score_cells(draw_cells(rates / rates.sum(), 100, depth=4000, seed=9), sets)[1]
+        assert (z.idxmax(axis=1) == name).mean() > 0.9, name
+        assert z[name].median() > 2.5, name
+
+
+def test_a_neighbourhood_of_one_is_the_cell_itself(resting: sparse.csr_matrix, sets: ControlSets) -> None:
+    alone = score_neighbourhoods(resting, sets, sparse.csr_matrix(sparse.identity(400)))
+    np.testing.assert_allclose(alone, score_cells(resting, sets)[1], atol=1e-4)
+
+
+def test_neighbours_gain_power(
+    collection: Signatures, toy_var: pd.DataFrame, toy_rates: np.ndarray, sets: ControlSets
+) -> None:
+    rates = plant(toy_rates, toy_var["symbol"], dict.fromkeys(collection["Treg"].up, 1.0))
+    counts = draw_cells(rates, 60, depth=2500, seed=10)
+    together = score_neighbourhoods(counts, sets, sparse.csr_matrix(np.full((60, 60), 1 / 60)))
+    assert together["Treg"].median() > 1.5 * score_cells(counts, sets)[1]["Treg"].median()
+
+
+def test_one_stray_count_is_not_infinitely_many_deviations() -> None:
+    raw = np.zeros((2, 101), dtype=np.float32)
+    raw[0, 0] = 0.2
+    score, z = compare(raw, np.array([0.2, 0.2], dtype=np.float32))
+    assert score.tolist() == pytest.approx([0.2, 0])
+    assert z.tolist() == pytest.approx([1, 0])
+    assert compare(raw, np.zeros(2, dtype=np.float32))[1].tolist() == [0, 0]
+
+
+def test_cells_without_counts_and_sets_without_genes(
+    collection: Signatures, bins: pd.DataFrame, toy_var: pd.DataFrame
+) -> None:
+    var = toy_var[~toy_var["symbol"].isin(collection["Treg"].up)]
+    sets = make_control_sets(collection, ["Treg", "CD4_Th1"], bins=bins, var=var, n_control_sets=20)
+    score, z = score_cells(sparse.csr_matrix((3, len(var)), dtype=np.int32), sets)
+    assert (score.to_numpy() == 0).all()
+    assert (z.to_numpy() == 0).all()
+    filled = sparse.csr_matrix(np.ones((2, len(var)), dtype=np.int32))
+    assert (score_cells(filled, sets)[1]["Treg"] == 0).all()

@@ -1,0 +1,136 @@
+# Contract: needs the kept cells of the whole study with raw counts (merge_samples) and, for the atlas, the labels of all
+# cells (label_cells); gives the embedding, the clusters, the lineage of every cell with its evidence, and atlas.h5ad.
+
+
+rule embed_cells:
+    """Find each cell's neighbours: variable genes, principal components, batches brought together."""
+    input:
+        counts=f"{STEPS}/merge_samples/counts.h5ad",
+        code=sources("step", "cells.embed"),
+    output:
+        pca=f"{STEPS}/embed_cells/pca.parquet",
+        genes=f"{STEPS}/embed_cells/genes.parquet",
+        connectivities=f"{STEPS}/embed_cells/connectivities.npz",
+        distances=f"{STEPS}/embed_cells/distances.npz",
+        integration=f"{STEPS}/embed_cells/integration.tsv",
+    log:
+        f"{LOGS}/embed_cells.log",
+    benchmark:
+        f"{BENCHMARKS}/embed_cells.tsv"
+    conda:
+        "../../envs/cells.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        settings=config["embed"],
+        seed=config["seed"],
+    script:
+        "../scripts/embed_cells.py"
+
+
+rule lay_out_cells:
+    """Place the cells on a map (UMAP), for the eye only."""
+    input:
+        pca=f"{STEPS}/embed_cells/pca.parquet",
+        connectivities=f"{STEPS}/embed_cells/connectivities.npz",
+        code=sources("step", "cells.layout"),
+    output:
+        umap=f"{STEPS}/lay_out_cells/umap.parquet",
+    log:
+        f"{LOGS}/lay_out_cells.log",
+    benchmark:
+        f"{BENCHMARKS}/lay_out_cells.tsv"
+    conda:
+        "../../envs/cells.yaml"
+    threads: 1
+    resources:
+        mem_mb=700,
+    params:
+        seed=config["seed"],
+    script:
+        "../scripts/lay_out_cells.py"
+
+
+rule cluster_cells:
+    """Group the cells at several resolutions and choose one that holds when cells are left out."""
+    input:
+        pca=f"{STEPS}/embed_cells/pca.parquet",
+        connectivities=f"{STEPS}/embed_cells/connectivities.npz",
+        code=sources("step", "cells.cluster"),
+    output:
+        clusters=f"{STEPS}/cluster_cells/clusters.parquet",
+        stability=f"{STEPS}/cluster_cells/stability.tsv",
+    log:
+        f"{LOGS}/cluster_cells.log",
+    benchmark:
+        f"{BENCHMARKS}/cluster_cells.tsv"
+    conda:
+        "../../envs/cells.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        settings=config["cluster"],
+        seed=config["seed"],
+    script:
+        "../scripts/cluster_cells.py"
+
+
+rule annotate_cells:
+    """Name the lineage of every cluster and cell by its marker genes, and keep the evidence."""
+    input:
+        counts=f"{STEPS}/merge_samples/counts.h5ad",
+        clusters=f"{STEPS}/cluster_cells/clusters.parquet",
+        markers=config["annotate"]["markers"],
+        code=sources("step", "cells.annotate"),
+    output:
+        lineages=f"{STEPS}/annotate_cells/lineages.parquet",
+        evidence=f"{STEPS}/annotate_cells/evidence.tsv",
+    log:
+        f"{LOGS}/annotate_cells.log",
+    benchmark:
+        f"{BENCHMARKS}/annotate_cells.tsv"
+    conda:
+        "../../envs/cells.yaml"
+    threads: 1
+    resources:
+        mem_mb=800,
+    params:
+        settings={key: config["annotate"][key] for key in ("min_margin", "min_score")},
+    script:
+        "../scripts/annotate_cells.py"
+
+
+rule assemble_atlas:
+    """Put counts, labels and coordinates into one file that scanpy and others open."""
+    input:
+        counts=f"{STEPS}/merge_samples/counts.h5ad",
+        barcodes=f"{STEPS}/merge_samples/barcodes.parquet",
+        labels=f"{STEPS}/label_cells/labels.parquet",
+        clusters=f"{STEPS}/cluster_cells/clusters.parquet",
+        pca=f"{STEPS}/embed_cells/pca.parquet",
+        genes=f"{STEPS}/embed_cells/genes.parquet",
+        connectivities=f"{STEPS}/embed_cells/connectivities.npz",
+        distances=f"{STEPS}/embed_cells/distances.npz",
+        umap=f"{STEPS}/lay_out_cells/umap.parquet",
+        code=sources("step", "cells.atlas"),
+    output:
+        atlas=f"{RESULTS}/atlas.h5ad",
+    log:
+        f"{LOGS}/assemble_atlas.log",
+    benchmark:
+        f"{BENCHMARKS}/assemble_atlas.tsv"
+    conda:
+        "../../envs/cells.yaml"
+    threads: 1
+    resources:
+        mem_mb=1200,
+    params:
+        about={
+            "study": config["study"],
+            "species": config["species"],
+            "n_neighbors": config["embed"]["n_neighbors"],
+        },
+    script:
+        "../scripts/assemble_atlas.py"

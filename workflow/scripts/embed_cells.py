@@ -1,0 +1,7 @@
+"""Variable genes, principal components, batch integration and the neighbour graph of all kept cells."""
+
+from livermet.cells.embed import embed_cells
+from livermet.step import Step
+
+with Step(snakemake) as step:
+    step.save(**vars(embed_cells(step.load("counts"), seed=step.params["seed"], **step.params["settings"])))

@@ -1,0 +1,15 @@
+"""Embed the T cells by themselves."""
+
+from livermet.step import Step
+from livermet.tcells.embed import embed_tcells
+
+with Step(snakemake) as step:
+    pca, connectivities = embed_tcells(
+        step.load("counts"),
+        step.load("lineages"),
+        study_pca=step.load("pca"),
+        study_connectivities=step.load("connectivities"),
+        seed=step.params["seed"],
+        **step.params["settings"],
+    )
+    step.save(pca=pca, connectivities=connectivities)

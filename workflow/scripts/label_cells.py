@@ -1,0 +1,7 @@
+"""Join clusters, lineages and T-cell states: one label table for all cells."""
+
+from livermet.step import Step
+from livermet.tcells.labels import label_cells
+
+with Step(snakemake) as step:
+    step.save(labels=label_cells(step.load("lineages"), step.load("states")))

@@ -1,0 +1,1 @@
+"""Every per-cell computation. Nothing here knows what a treatment is."""

@@ -1,0 +1,196 @@
+"""The cells of all samples in one gene space, raw counts, written once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from livermet.cells.quality import drop_counts
+from livermet.errors import InputError, Problem
+from livermet.inputs.genes import is_ensembl, mark_genes, sum_genes
+from livermet.keys import AMBIENT, CELL, GENE_ID, IS_DOUBLET, KEPT, MITO, MOUSE, N_GENES, N_UMIS, SAMPLE, SYMBOL
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+log = logging.getLogger("livermet")
+
+NOT_IN_OBS = ("path", "raw_path")
+
+
+class Merged(NamedTuple):
+    """What :func:`merge_samples` gives: counts, every barcode, every sample, every sample's soup."""
+
+    counts: AnnData
+    barcodes: pd.DataFrame
+    samples: pd.DataFrame
+    soup: pd.DataFrame
+
+
+def merge_samples(
+    samples: Sequence[AnnData], qualities: Sequence[pd.DataFrame], soups: Sequence[pd.DataFrame], sheet: pd.DataFrame
+) -> Merged:
+    """Put the kept cells of all samples together.
+
+    Parameters
+    ----------
+    samples
+        Canonical counts, one a sample, in the sheet's order.
+    qualities
+        Quality tables in the same order.
+    soups
+        Ambient profiles in the same order.
+    sheet
+        The sample sheet, index `sample`, text.
+
+    Returns
+    -------
+    Merged
+        Kept cells x union of genes (0 where a sample lacks a gene), the sheet's columns in obs as text, cells ordered by
+        sheet and input; all barcodes with their mouse; one row a sample; genes x samples, ambient profiles.
+
+    Raises
+    ------
+    InputError
+        Where no sample has a cell left.
+    """
+    import anndata
+
+    names = [str(name) for name in sheet.index]
+    aliases = shared_ids([adata.var for adata in samples])
+    unified = [unify(adata, aliases, name) for adata, name in zip(samples, names, strict=True)]
+    genes = gene_union([adata.var for adata in unified])
+    kept = [table[KEPT].to_numpy(dtype=bool) for table in qualities]
+    if not any(item.any() for item in kept):
+        raise InputError(
+            Problem(
+                "all samples",
+                "no cell passes quality control",
+                "at least one",
+                "Look at drop_reason in the quality tables and at `quality:` in the config",
+            )
+        )
+    blocks = [
+        _widen(adata, genes.index, np.flatnonzero(keep), name)
+        for adata, keep, name in zip(unified, kept, names, strict=True)
+    ]
+    obs = pd.concat([table.loc[keep] for table, keep in zip(qualities, kept, strict=True)])
+    obs = obs.drop(columns=[KEPT, "drop_reason"])
+    for column in sheet.columns.drop(list(NOT_IN_OBS), errors="ignore"):
+        obs[str(column)] = sheet.loc[obs[SAMPLE], column].astype(str).to_numpy()
+    obs.index.name = CELL
+    counts = anndata.AnnData(sp.vstack(blocks, format="csr").astype(np.int32), obs=obs, var=genes)
+    barcodes = pd.concat(list(qualities))
+    barcodes[MOUSE] = sheet.loc[barcodes[SAMPLE], MOUSE].astype(str).to_numpy()
+    barcodes.index.name = CELL
+    return Merged(
+        counts, barcodes, summarise(qualities, soups, sheet), _merge_soups(soups, aliases, genes.index, names)
+    )
+
+
+def shared_ids(tables: Sequence[pd.DataFrame]) -> dict[str, str]:
+    """Symbols that stand for an id in one sample and have an Ensembl id, always the same, in the others.
+
+    Parameters
+    ----------
+    tables
+        Gene tables (index `gene_id`, column `symbol`).
+
+    Returns
+    -------
+    dict
+        Symbol used as id -> Ensembl id.
+    """
+    known: dict[str, set[str]] = {}
+    bare: set[str] = set()
+    for table in tables:
+        ensembl = is_ensembl(table.index)
+        for gene, symbol in zip(table.index[ensembl], table[SYMBOL][ensembl], strict=True):
+            known.setdefault(str(symbol), set()).add(str(gene))
+        bare |= set(table.index[~ensembl])
+    several = sorted(symbol for symbol in bare & set(known) if len(known[symbol]) > 1)
+    if several:
+        log.warning("%d symbols have several Ensembl ids and stay apart: %s", len(several), ", ".join(several[:10]))
+    return {symbol: next(iter(known[symbol])) for symbol in bare & set(known) if len(known[symbol]) == 1}
+
+
+def unify(adata: AnnData, aliases: dict[str, str], name: str) -> AnnData:
+    """A sample with its bare symbols replaced by the Ensembl ids that other samples give them."""
+    renamed = [aliases.get(gene, gene) for gene in adata.var_names]
+    n_renamed = sum(gene in aliases for gene in adata.var_names)
+    if not n_renamed:
+        return adata
+    log.info("%s: %d genes named by symbol take the Ensembl id that other samples give it", name, n_renamed)
+    return sum_genes(adata, pd.Index(renamed, name=GENE_ID), adata.var[SYMBOL].astype(str).tolist(), name)
+
+
+def gene_union(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Genes of all samples, in the order of first appearance, marked; no symbol twice.
+
+    A gene's symbol is the first that is not its id. Of genes that share a symbol the smallest id keeps it and the others
+    take their id behind it, so that a symbol points to one gene.
+    """
+    every = pd.concat([table[[SYMBOL]] for table in tables])
+    every = every.assign(symbol=every[SYMBOL].astype(str), bare=every[SYMBOL].astype(str) == every.index.astype(str))
+    order = every.index.drop_duplicates()
+    best = every.sort_values("bare", kind="stable")
+    genes = best.loc[~best.index.duplicated(), [SYMBOL]].loc[order]
+    genes.index.name = GENE_ID
+    twice = genes.sort_index().duplicated(SYMBOL).reindex(genes.index)
+    genes.loc[twice, SYMBOL] = genes.loc[twice, SYMBOL] + "_" + genes.index[twice].astype(str)
+    mark_genes(genes)
+    return genes
+
+
+def summarise(qualities: Sequence[pd.DataFrame], soups: Sequence[pd.DataFrame], sheet: pd.DataFrame) -> pd.DataFrame:
+    """One row a sample: the sheet, barcodes kept and dropped by reason, medians of the kept cells, ambient RNA."""
+    rows = []
+    for name, table, soup in zip(sheet.index, qualities, soups, strict=True):
+        kept = table.loc[table[KEPT]]
+        row: dict[str, object] = {SAMPLE: name, **sheet.loc[name].astype(str).to_dict()}
+        row |= {"n_barcodes": len(table), "n_kept": len(kept), "n_dropped": len(table) - len(kept)}
+        row |= {f"dropped: {reason}": number for reason, number in drop_counts(table).items()}
+        row |= {f"median_{metric}": kept[metric].median() for metric in (N_UMIS, N_GENES, MITO)}
+        row |= {"n_doublets": int(table[IS_DOUBLET].sum()), f"mean_{AMBIENT}": kept[AMBIENT].mean()}
+        row["soup_source"] = str(soup["source"].iloc[0])
+        row["note"] = "" if len(kept) else "set aside: no cell passes quality control"
+        if not len(kept):
+            log.warning("sample '%s' is set aside: none of its %d barcodes passes quality control", name, len(table))
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    dropped = [column for column in map(str, frame) if column.startswith("dropped: ")]
+    frame[dropped] = frame[dropped].fillna(0).astype(int)
+    rest = [column for column in map(str, frame) if column not in dropped]
+    after = rest.index("n_dropped") + 1
+    return frame[[*rest[:after], *sorted(dropped), *rest[after:]]]
+
+
+def _widen(adata: AnnData, genes: pd.Index, cells: NDArray[np.intp], name: str) -> sp.csr_matrix:
+    """Chosen cells in the union of genes."""
+    lacking = len(genes) - adata.n_vars
+    if lacking:
+        log.info("%s: lacks %d of %d genes, counted as 0", name, lacking, len(genes))
+    chosen = sp.csr_matrix(adata.X)[cells]
+    columns = genes.get_indexer(adata.var_names)
+    widened = sp.csr_matrix((chosen.data, columns[chosen.indices], chosen.indptr), shape=(len(cells), len(genes)))
+    widened.sort_indices()
+    return widened
+
+
+def _merge_soups(
+    soups: Sequence[pd.DataFrame], aliases: dict[str, str], genes: pd.Index, names: list[str]
+) -> pd.DataFrame:
+    columns = {
+        name: soup["soup"]
+        .groupby([aliases.get(gene, gene) for gene in soup.index])
+        .sum()
+        .reindex(genes, fill_value=0.0)
+        for name, soup in zip(names, soups, strict=True)
+    }
+    return pd.DataFrame(columns, index=genes).rename_axis(GENE_ID)

@@ -1,0 +1,1 @@
+"""The simulated cohort, with its planted truth."""

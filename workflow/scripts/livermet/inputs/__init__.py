@@ -1,0 +1,1 @@
+"""Readers for every format, gene identity, species: files in, canonical raw counts out."""

@@ -1,0 +1,68 @@
+"""The canonical form of a sample: what every later step reads, whatever the input was."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from livermet.errors import InputError, Problem
+from livermet.inputs.genes import identify_genes
+from livermet.inputs.readers import read_counts
+from livermet.keys import BARCODE, CELL, IS_HAEMO, IS_MITO, IS_RIBO, SAMPLE
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+log = logging.getLogger("livermet")
+
+
+def read_sample(path: str | Path, *, sample: str, species: str) -> AnnData:
+    """Read one sample into the canonical form.
+
+    Parameters
+    ----------
+    path
+        Input in any format of :func:`livermet.inputs.readers.read_counts`.
+    sample
+        The sample's id.
+    species
+        The species that the config names.
+
+    Returns
+    -------
+    AnnData
+        X csr int32 raw counts, all barcodes of the input in its order; `obs_names` "<sample>_<barcode>", obs `sample`
+        and `barcode`; `var` as :func:`livermet.inputs.genes.identify_genes` gives it.
+
+    Raises
+    ------
+    InputError
+        Where the input cannot be read, has no cell, or names a barcode twice.
+    """
+    where = f"sample '{sample}', {path}"
+    adata = read_counts(path)
+    if adata.n_obs == 0:
+        raise InputError(Problem(where, "no cell", "at least one barcode", "Leave the sample out of the sheet"))
+    barcodes = adata.obs_names.astype(str)
+    if barcodes.has_duplicates:
+        twice = barcodes[barcodes.duplicated()].unique()
+        raise InputError(
+            Problem(
+                where,
+                f"{len(twice)} barcodes stand there more than once, such as {', '.join(twice[:3])}",
+                "every barcode once",
+                "Were several lanes put together? Give each lane a row of the sheet",
+            )
+        )
+    if not adata.X.nnz:
+        raise InputError(Problem(where, "every count is 0", "counts"))
+    names = pd.Index([f"{sample}_{barcode}" for barcode in barcodes], name=CELL)
+    adata.obs = pd.DataFrame({SAMPLE: sample, BARCODE: np.asarray(barcodes, dtype=object)}, index=names)
+    canonical = identify_genes(adata, species, where)
+    marked = canonical.var[[IS_MITO, IS_RIBO, IS_HAEMO]].sum()
+    log.info("%s: %d genes; %s", where, canonical.n_vars, ", ".join(f"{n} {name}" for name, n in marked.items()))
+    return canonical

@@ -1,0 +1,1 @@
+"""Every inference. Nothing here takes a cell as a replicate."""

@@ -1,0 +1,87 @@
+"""Figures of the answers: estimates with their intervals, and the mice that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from livermet.keys import POPULATION, READOUT
+from livermet.plots.answers import plot_answers
+from livermet.plots.genes import plot_gene_counts, plot_volcanoes
+from livermet.plots.mice import plot_mice
+from livermet.plots.pathways import plot_pathways
+from livermet.plots.rescue import plot_rescue
+from livermet.plots.words import words
+
+
+def draw_mice(
+    answers: pd.DataFrame,
+    expression: pd.DataFrame,
+    pathways: pd.DataFrame,
+    proportions: pd.DataFrame,
+    readouts: pd.DataFrame,
+    mechanism: pd.DataFrame,
+    design: Mapping[str, Any],
+) -> dict[str, Figure]:
+    """Name -> figure: `answers`, `composition`, `pathways`, `gene_counts`, `volcanoes`, `mechanism`, `rescue`.
+
+    Parameters
+    ----------
+    answers
+        One row a question x population x endpoint; `headline` marks those drawn.
+    expression, pathways
+        Results of all questions.
+    proportions
+        One row a unit, level and population: arm, level, population, fraction.
+    readouts
+        One row a unit and mechanism read-out: arm, readout, population, value.
+    mechanism
+        Results of all questions; readout, population, label.
+    design
+        Content of design.json.
+    """
+    factors, settings = design["factors"], design["settings"]
+    asked = {name: one["sentence"] for name, one in design["questions"].items()}
+    effects = {name: text for name, text in asked.items() if design["questions"][name]["kind"] != "rescue"}
+    populations = list(settings["populations"])
+    headline = answers[answers["headline"].astype(str).str.lower().isin(["true", "1"])]
+    return {
+        "answers": plot_answers(headline, asked),
+        "composition": draw_composition(proportions, populations, factors),
+        "pathways": plot_pathways(pathways, effects, populations),
+        "gene_counts": plot_gene_counts(expression, list(effects), populations),
+        "volcanoes": plot_volcanoes(expression, effects, populations),
+        "mechanism": draw_readouts(readouts, mechanism, factors),
+        "rescue": plot_rescue(answers[answers["endpoint"] == "rescue"], asked),
+    }
+
+
+def draw_composition(proportions: pd.DataFrame, populations: list[str], factors: Mapping[str, list[str]]) -> Figure:
+    """Share of each population among the kept cells of every mouse."""
+    table = proportions[(proportions["level"] == "population") & proportions[POPULATION].isin(populations)]
+    table = table.rename(columns={POPULATION: "quantity", "fraction": "value"})
+    labels = {name: words(name) for name in populations}
+    return plot_mice(
+        table, factors, title="Share of each population among a mouse's kept cells", labels=labels, log=True
+    )
+
+
+def draw_readouts(readouts: pd.DataFrame, mechanism: pd.DataFrame, factors: Mapping[str, list[str]]) -> Figure:
+    """Every mechanism read-out, in the population that answers most questions."""
+    chosen = mechanism.groupby([READOUT, POPULATION], sort=False).size().reset_index(name="n")
+    chosen = chosen.sort_values("n", ascending=False, kind="stable").drop_duplicates(READOUT)
+    table = readouts.merge(chosen[[READOUT, POPULATION]], on=[READOUT, POPULATION]).rename(
+        columns={READOUT: "quantity"}
+    )
+    texts = mechanism.drop_duplicates(READOUT).set_index(READOUT)["label"]
+    labels = {name: _wrap(texts[name]) for name in texts.index}
+    return plot_mice(table, factors, title="The Fasl-Fas axis, mouse by mouse (log2 scale)", labels=labels, columns=4)
+
+
+def _wrap(text: str, width: int = 30) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text[:1].upper() + text[1:], width)[:3])

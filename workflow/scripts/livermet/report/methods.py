@@ -1,0 +1,260 @@
+"""The methods section, written from what was run: the settings, the versions, the numbers that came out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from livermet.keys import KEPT, SAMPLE
+from livermet.plots.words import words
+from livermet.report.references import REFERENCES
+
+CITATION = re.compile(r"\[@([a-z]+)\]")
+
+
+@dataclass
+class Facts:
+    """What came out of a run, as far as the methods tell it.
+
+    Attributes
+    ----------
+    barcodes
+        One row an input barcode: sample, kept.
+    samples
+        One row a sample: sample, mouse, the factors, the batch, soup_source ("raw matrix" or "estimated").
+    stability
+        One row a resolution: resolution, n_clusters, stability, chosen.
+    integration
+        How well batches mix, before and after; empty where there was a single batch.
+    states
+        One row a T cell.
+    design
+        What the design check found: formula, residual_df and more.
+    """
+
+    barcodes: pd.DataFrame
+    samples: pd.DataFrame
+    stability: pd.DataFrame
+    integration: pd.DataFrame
+    states: pd.DataFrame
+    design: Mapping[str, Any]
+
+
+@dataclass
+class _Writer:
+    """Collects sections and numbers citations by their first use."""
+
+    cited: list[str] = field(default_factory=list)
+    sections: list[dict[str, Any]] = field(default_factory=list)
+
+    def section(self, title: str, *paragraphs: str) -> None:
+        self.sections.append({"title": title, "paragraphs": [self._runs(text) for text in paragraphs if text]})
+
+    def _runs(self, text: str) -> list[dict[str, Any]]:
+        """Text in pieces, each followed by the number of the publication that it cites, if any."""
+        pieces = CITATION.split(" ".join(text.split()))
+        runs = [{"text": piece, "cites": None} for piece in pieces[::2]]
+        for run, key in zip(runs, pieces[1::2], strict=False):
+            if key not in REFERENCES:
+                raise KeyError(f"no reference {key!r}")
+            if key not in self.cited:
+                self.cited.append(key)
+            run["cites"] = self.cited.index(key) + 1
+        return [run for run in runs if run["text"] or run["cites"]]
+
+
+def compose_methods(config: Mapping[str, Any], versions: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """Write the methods of a run.
+
+    Parameters
+    ----------
+    config
+        The resolved config.
+    versions
+        See :func:`livermet.report.versions.read_versions`.
+    facts
+        What came out of the run.
+
+    Returns
+    -------
+    dict
+        Plain types: `title`; `sections`, each a title and paragraphs of runs (text, number of the publication cited or
+        None); `references`, each number, text, doi, url. Only what was run is described and cited.
+    """
+    writer = _Writer()
+    for write in (
+        _write_data,
+        _write_quality,
+        _write_embedding,
+        _write_labels,
+        _write_tcells,
+        _write_design,
+        _write_tests,
+    ):
+        write(writer, config, versions["packages"], facts)
+    _write_software(writer, versions)
+    references = [
+        {"number": number, "text": REFERENCES[key].text, "doi": REFERENCES[key].doi, "url": REFERENCES[key].url}
+        for number, key in enumerate(writer.cited, 1)
+    ]
+    title = config["title"] or config["study"]
+    return {"title": title, "sections": writer.sections, "references": references}
+
+
+def _write_data(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
+    arms = facts.samples.drop_duplicates("mouse").groupby(list(config["design"]["factors"])).size()
+    simulated = (
+        f"The cohort is simulated: {config['demo']['n_genes']:,} genes and a median of {config['demo']['cells_per_mouse']} "
+        f"cells a mouse, with effects planted on known genes and populations, from seed {config['seed']}."
+        if config["demo"]["simulate"]
+        else ""
+    )
+    writer.section(
+        "Data",
+        simulated,
+        f"""Counts of {facts.samples[SAMPLE].nunique()} samples from {facts.samples["mouse"].nunique()} mice in {len(arms)} arms
+        ({arms.min()} to {arms.max()} mice an arm) were read as raw integers; {len(facts.barcodes):,} barcodes went in. The
+        question follows Yu et al. [@yu]. The mouse is the unit of replication in every test.""",
+    )
+
+
+def _write_quality(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
+    quality = config["quality"]
+    kept = int(facts.barcodes[KEPT].sum())
+    measured = int((facts.samples["soup_source"] == "raw matrix").sum())
+    estimated = len(facts.samples) - measured
+    where = f"from the empty droplets of the raw matrix in {measured} samples" if measured else ""
+    guess = f"by an estimate from the filtered counts in {estimated}" if estimated else ""
+    doublets = "were dropped" if quality["remove_doublets"] else "were kept and marked"
+    writer.section(
+        "Quality control",
+        f"""Within each sample, barcodes were dropped whose log UMIs, log genes or mitochondrial share lay more than
+        {quality["mads"]:g} median absolute deviations from the sample's median, with hard limits of {quality["min_umis"]}
+        UMIs, {quality["min_genes"]} genes, a mitochondrial share of {quality["max_mitochondrial_fraction"]:.0%} and a
+        haemoglobin share of {quality["max_haemoglobin_fraction"]:.0%}; the adaptive mitochondrial cut was never put below
+        {quality["min_mitochondrial_cut"]:.0%}. Doublets were scored against doublets simulated from the sample itself, as in
+        Scrublet [@scrublet], at an expected rate of {quality["expected_doublet_rate_per_1000"]:.2%} for every 1,000 cells;
+        called doublets {doublets}. The ambient profile and its share in each cell were found as in SoupX [@soupx],
+        {" and ".join(part for part in (where, guess) if part) or "where it could be"}. {kept:,} cells
+        ({kept / max(len(facts.barcodes), 1):.1%} of the barcodes) were kept; counts were not altered.""",
+    )
+
+
+def _write_embedding(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
+    embed = config["embed"]
+    merged = embed["integrate"] == "harmony" and not facts.integration.empty
+    mixing = facts.integration.set_index("measure") if merged else pd.DataFrame()
+    harmony = (
+        f"""Batches ({words(embed["batch_key"])}) were brought together with Harmony [@harmony] (harmonypy
+        {packages["harmonypy"]}); batch mixing among a cell's neighbours went from
+        {mixing.loc["batch_mixing", "before"]:.2f} to {mixing.loc["batch_mixing", "after"]:.2f} (0 own batch only, 1 as in the
+        whole study)."""
+        if merged and "batch_mixing" in mixing.index
+        else "Batches were not brought together."
+    )
+    chosen = facts.stability[facts.stability["chosen"].astype(bool)].iloc[0]
+    how = (
+        "was set in the config"
+        if config["cluster"]["resolution"] is not None
+        else f"""is the finest whose agreement under subsampling ({config["cluster"]["n_subsamples"]} subsamples of
+        {config["cluster"]["subsample_fraction"]:.0%} of the cells) is within .05 of the best"""
+    )
+    writer.section(
+        "Embedding and clusters",
+        f"""Counts were scaled to 10,000 per cell and log-transformed. {embed["n_top_genes"]:,} highly variable genes were
+        chosen within batches by the variance of standardised counts [@hvg] and reduced to {embed["n_pcs"]} principal
+        components. {harmony} Neighbours ({embed["n_neighbors"]} with the cell itself) were found exactly with faiss [@faiss]
+        and laid out with UMAP [@umap]; nothing is computed from the layout. Data structures follow scanpy [@scanpy].""",
+        f"""Cells were clustered with the Leiden algorithm [@leiden] at resolutions
+        {", ".join(f"{value:g}" for value in facts.stability["resolution"])}. Resolution {chosen["resolution"]:g}
+        ({int(chosen["n_clusters"])} clusters; adjusted Rand index {chosen["stability"]:.2f}) {how}.""",
+    )
+
+
+def _write_labels(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
+    annotate = config["annotate"]
+    writer.section(
+        "Lineages",
+        f"""Each cluster took the lineage whose marker genes it expresses most, genes shared by several lineages weighing
+        less, as in ScType [@sctype]; clusters that score below {annotate["min_score"]:g} or lead the second lineage by less
+        than {annotate["min_margin"]:g} stay unassigned. Cells whose own marker genes plainly speak for another lineage were
+        moved to it. Cell-cycle genes, Fas and Fasl are in no marker set.""",
+    )
+
+
+def _write_tcells(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
+    tcells = config["tcells"]
+    if facts.states.empty:
+        writer.section("T-cell states", "No T cells were found; no states were called.")
+        return
+    writer.section(
+        "T-cell states",
+        f"""{len(facts.states):,} cells of {", ".join(words(name) for name in tcells["lineages"])} lineage were scored for
+        signatures against control genes matched for expression (after Tirosh et al. [@tirosh]), with the expression bins
+        frozen in advance so that a score does not move when a sample is added, and as a z against {tcells["n_control_sets"]}
+        random matched sets; UCell [@ucell] scores stand beside them as a second opinion. Lineage gates come first, then the
+        state with the highest z; a cell whose best z is below {tcells["min_z"]:g} stays unassigned. Fas and Fasl define no
+        state.""",
+    )
+
+
+def _write_design(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
+    design = config["design"]
+    formula, df = facts.design.get("formula"), facts.design.get("residual_df")
+    fitted = f" ({formula}; {df} residual degrees of freedom)" if formula is not None and df is not None else ""
+    adjusted = (
+        ", adjusted for " + ", ".join(words(name) for name in design["covariates"]) if design["covariates"] else ""
+    )
+    form = "every arm has its own mean" if design["model"] == "full" else "main effects only"
+    writer.section(
+        "Design",
+        f"""Factors were {", ".join(f"{words(name)} ({', '.join(words(level) for level in levels)})" for name, levels in design["factors"].items())};
+        {form}{adjusted}{fitted}. {len(design["questions"])} questions and {len(design["populations"])} populations were
+        named in the config before the data were seen, and each question was checked for estimability before anything was
+        computed. A mouse with fewer than {design["min_cells"]} cells of a population was left out of it.""",
+    )
+
+
+def _write_tests(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
+    level = config["design"]["confidence"]
+    writer.section(
+        "Tests, mouse by mouse",
+        f"""Expression: raw counts were summed per mouse and population, since cells of one mouse are not replicates
+        [@squair], scaled by TMM [@tmm], and tested by the quasi-likelihood F-test of edgeR v4 [@edger] (edgepython
+        {packages["edgepython"]}). limma-voom [@voom] (pylimma {packages["pylimma"]}) gives a second opinion. Intervals are
+        {level:.0%} intervals. The smallest effect detectable with 80 % power is printed beside every test.""",
+        """Signatures, the primary endpoint: fry, the analytic form of the rotation test ROAST [@roast], asks whether a
+        signature's genes change, and camera [@camera] whether they change more than other genes.""",
+        """Composition: centred log-ratios [@aitchison] weighted by their precision, with a linear model whose variances are
+        moderated across populations [@limma], as in crumblr [@crumblr]. Single-cell counts carry ratios only: a fold change
+        is relative to the other cells of the mouse.""",
+        """Mechanism: Fasl-Fas read-outs declared in advance, one value a mouse, tested with precision-weighted linear
+        models. The T cells that died are not in the data; Fas is a target of p53, so the p53 response is scored beside it.""",
+        """Rescue: the repair effect over minus the damage effect on a read-out declared in the config, from one model of all
+        mice, with Fieller's interval [@fieller]; not estimable where the damage is not separated from zero."""
+        if any(question["kind"] == "rescue" for question in config["design"]["questions"])
+        else "",
+        """Adjusted p-values are Benjamini-Hochberg [@bh] within a question and endpoint.""",
+    )
+
+
+def _write_software(writer: _Writer, versions: Mapping[str, Any]) -> None:
+    packages = versions["packages"]
+    listed = ", ".join(
+        f"{name} {packages[name]}" for name in ("scanpy", "anndata", "numpy", "scipy", "pandas") if packages.get(name)
+    )
+    commit = (
+        f" (commit {versions['commit'][:10]}{', with changes' if versions.get('modified') else ''})"
+        if versions.get("commit")
+        else ""
+    )
+    writer.section(
+        "Software",
+        f"""livermet {versions["livermet"]}{commit} ran under Snakemake [@snakemake] {packages.get("snakemake")} with Python
+        {versions["python"]}, {listed}. All versions, the resolved config and the checksums of the input lie in
+        provenance/.""",
+    )

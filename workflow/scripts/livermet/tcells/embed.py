@@ -1,0 +1,99 @@
+"""The T cells by themselves: chosen by lineage, embedded anew where there are enough of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from livermet.cells.embed import embed_cells
+from livermet.cells.layout import COLUMNS, lay_out_cells
+from livermet.keys import CELL
+from livermet.tcells.labels import select_tcells
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+log = logging.getLogger("livermet")
+
+
+def embed_tcells(
+    counts: AnnData,
+    labels: pd.DataFrame,
+    *,
+    study_pca: pd.DataFrame,
+    study_connectivities: sparse.csr_matrix,
+    lineages: Collection[str],
+    min_cells: int,
+    n_top_genes: int,
+    n_pcs: int,
+    n_neighbors: int,
+    integrate: str,
+    batch_key: str,
+    seed: int,
+) -> tuple[pd.DataFrame, sparse.csr_matrix]:
+    """Embed the T cells in a space of their own.
+
+    The study's components tell lineages apart; within T cells the genes that vary are others.
+
+    Parameters
+    ----------
+    counts
+        Raw counts of all kept cells.
+    labels
+        Index cell, with ``lineage``.
+    study_pca, study_connectivities
+        Embedding of all kept cells, in the order of `counts`.
+    lineages
+        Lineages that count as T cells.
+    min_cells
+        With fewer T cells, their rows of the study's embedding are taken.
+    n_top_genes, n_pcs, n_neighbors, integrate, batch_key, seed
+        As in :func:`livermet.cells.embed.embed_cells`.
+
+    Returns
+    -------
+    pca : DataFrame
+        Index cell, the T cells; no rows where there are none.
+    connectivities : csr_matrix
+        T cells x T cells.
+    """
+    chosen = np.flatnonzero(counts.obs_names.isin(select_tcells(labels, lineages)))
+    if len(chosen) < max(min_cells, 3):
+        log.info("%d T cells, fewer than %d: the study's own embedding is used for them", len(chosen), min_cells)
+        return study_pca.iloc[chosen], sparse.csr_matrix(study_connectivities[chosen][:, chosen])
+    found = embed_cells(
+        counts[chosen].copy(),
+        n_top_genes=n_top_genes,
+        n_pcs=n_pcs,
+        n_neighbors=n_neighbors,
+        integrate=integrate,
+        batch_key=batch_key,
+        seed=seed,
+    )
+    return found.pca, found.connectivities
+
+
+def lay_out_tcells(pca: pd.DataFrame, connectivities: sparse.csr_matrix, *, seed: int) -> pd.DataFrame:
+    """Lay the T cells out in the plane, also where there are none.
+
+    Parameters
+    ----------
+    pca, connectivities
+        From :func:`embed_tcells`.
+    seed
+        Seed of the layout.
+
+    Returns
+    -------
+    DataFrame
+        Index cell; ``umap_1 umap_2``.
+    """
+    if pca.empty:
+        log.info("there are no T cells to lay out")
+        return pd.DataFrame(np.zeros((0, 2), dtype=np.float32), index=pd.Index([], name=CELL), columns=COLUMNS)
+    return lay_out_cells(pca, connectivities, seed=seed)
