@@ -1,0 +1,326 @@
+# Contract: needs the sheet and the design section of the config, the counts of all kept cells (merge_samples) and their
+# labels (label_cells); gives, with mice as replicates, the checked design, the sums per mouse and population, and the
+# answers: genes, signatures, abundances, mechanism, rescue, and the tables that people read.
+
+
+rule check_design:
+    """Say what the mice can tell and what not: arms, rank, aliasing, and each question's contrast and tier."""
+    input:
+        code=sources("step", "mice.design"),
+    output:
+        design=f"{STEPS}/check_design/design.json",
+    log:
+        f"{LOGS}/check_design.log",
+    benchmark:
+        f"{BENCHMARKS}/check_design.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        sheet=SHEET.reset_index().to_dict("records"),
+        settings=config["design"],
+    script:
+        "../scripts/check_design.py"
+
+
+rule sum_pseudobulk:
+    """Add up the raw counts of each mouse's cells of a population: one measurement a mouse."""
+    input:
+        counts=f"{STEPS}/merge_samples/counts.h5ad",
+        labels=f"{STEPS}/label_cells/labels.parquet",
+        code=sources("step", "mice.pseudobulk", "mice.units"),
+    output:
+        pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
+    log:
+        f"{LOGS}/sum_pseudobulk.log",
+    benchmark:
+        f"{BENCHMARKS}/sum_pseudobulk.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        sheet=SHEET.reset_index().to_dict("records"),
+        settings={
+            key: config["design"][key]
+            for key in ("factors", "covariates", "populations")
+        },
+    script:
+        "../scripts/sum_pseudobulk.py"
+
+
+rule test_expression:
+    """Put every question to every gene of every population: edgeR's quasi-likelihood test, limma-voom beside it."""
+    input:
+        pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
+        design=f"{STEPS}/check_design/design.json",
+        code=sources("step", "mice.expression"),
+    output:
+        expression=f"{STEPS}/test_expression/expression.parquet",
+        samples=f"{STEPS}/test_expression/samples.tsv",
+    log:
+        f"{LOGS}/test_expression.log",
+    benchmark:
+        f"{BENCHMARKS}/test_expression.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    script:
+        "../scripts/test_expression.py"
+
+
+rule test_pathways:
+    """Put every question to every gene set that applies to a population: fry, camera and a score a mouse."""
+    input:
+        pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
+        design=f"{STEPS}/check_design/design.json",
+        signatures="resources/signatures.yaml",
+        states=config["tcells"]["states"],
+        lineages=config["annotate"]["markers"],
+        code=sources("step", "mice.pathways"),
+    output:
+        pathways=f"{STEPS}/test_pathways/pathways.parquet",
+    log:
+        f"{LOGS}/test_pathways.log",
+    benchmark:
+        f"{BENCHMARKS}/test_pathways.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    script:
+        "../scripts/test_pathways.py"
+
+
+RESCUES = [
+    question["name"]
+    for question in config["design"]["questions"]
+    if question["kind"] == "rescue"
+]
+TABLE_FILES = [
+    *expand(
+        f"{TABLES}/{{table}}",
+        table=[
+            "cells.parquet",
+            "samples.tsv",
+            "composition.tsv",
+            "state_scores.tsv",
+            "answers.tsv",
+        ],
+    ),
+    *expand(
+        f"{TABLES}/questions/{{question}}/{{table}}.tsv",
+        question=QUESTIONS,
+        table=["expression", "pathways", "composition", "mechanism"],
+    ),
+    *expand(
+        f"{TABLES}/questions/{{question}}/{{table}}.tsv",
+        question=RESCUES,
+        table=["rescue", "rescue_genes"],
+    ),
+]
+
+
+rule test_composition:
+    """Test the abundance of every population, relative to the other cells of the same mouse."""
+    input:
+        labels=f"{STEPS}/label_cells/labels.parquet",
+        barcodes=f"{STEPS}/merge_samples/barcodes.parquet",
+        design=f"{STEPS}/check_design/design.json",
+        code=sources("step", "mice.composition"),
+    output:
+        composition=f"{STEPS}/test_composition/composition.parquet",
+        proportions=f"{STEPS}/test_composition/proportions.tsv",
+        abundance=f"{STEPS}/test_composition/abundance.parquet",
+    log:
+        f"{LOGS}/test_composition.log",
+    benchmark:
+        f"{BENCHMARKS}/test_composition.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        sheet=SHEET[["mouse", "tissue"]].to_dict("index"),
+        settings={
+            key: config["design"][key]
+            for key in ("populations", "confidence", "effect_of_interest")
+        },
+    script:
+        "../scripts/test_composition.py"
+
+
+rule test_mechanism:
+    """Read out the Fasl-Fas axis once a mouse, and put every question to it."""
+    input:
+        counts=f"{STEPS}/merge_samples/counts.h5ad",
+        pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
+        labels=f"{STEPS}/label_cells/labels.parquet",
+        design=f"{STEPS}/check_design/design.json",
+        signatures="resources/signatures.yaml",
+        mechanism="resources/mechanism.yaml",
+        code=sources("step", "mice.mechanism"),
+    output:
+        mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
+        readouts=f"{STEPS}/test_mechanism/readouts.tsv",
+    log:
+        f"{LOGS}/test_mechanism.log",
+    benchmark:
+        f"{BENCHMARKS}/test_mechanism.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        settings={
+            key: config["design"][key]
+            for key in ("populations", "min_cells", "confidence", "effect_of_interest")
+        },
+    script:
+        "../scripts/test_mechanism.py"
+
+
+rule test_rescue:
+    """Say how much of a damage each repair undoes, with an interval, or why that cannot be said."""
+    input:
+        abundance=f"{STEPS}/test_composition/abundance.parquet",
+        pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
+        expression=f"{STEPS}/test_expression/expression.parquet",
+        design=f"{STEPS}/check_design/design.json",
+        signatures="resources/signatures.yaml",
+        code=sources("step", "mice.rescue"),
+    output:
+        rescue=f"{STEPS}/test_rescue/rescue.parquet",
+        genes=f"{STEPS}/test_rescue/genes.parquet",
+    log:
+        f"{LOGS}/test_rescue.log",
+    benchmark:
+        f"{BENCHMARKS}/test_rescue.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        settings={
+            key: config["design"][key]
+            for key in ("questions", "min_cells", "confidence")
+        },
+    script:
+        "../scripts/test_rescue.py"
+
+
+rule answer_questions:
+    """Answer every question in a sentence, with its estimate, its interval and its tier of evidence."""
+    input:
+        expression=f"{STEPS}/test_expression/expression.parquet",
+        pathways=f"{STEPS}/test_pathways/pathways.parquet",
+        composition=f"{STEPS}/test_composition/composition.parquet",
+        mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
+        rescue=f"{STEPS}/test_rescue/rescue.parquet",
+        design=f"{STEPS}/check_design/design.json",
+        code=sources("step", "mice.answers"),
+    output:
+        answers=f"{TABLES}/answers.tsv",
+    log:
+        f"{LOGS}/answer_questions.log",
+    benchmark:
+        f"{BENCHMARKS}/answer_questions.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        words=config["words"],
+    script:
+        "../scripts/answer_questions.py"
+
+
+rule write_tables:
+    """Write what became of every barcode, and the study's samples, composition and mean scores."""
+    input:
+        barcodes=f"{STEPS}/merge_samples/barcodes.parquet",
+        samples=f"{STEPS}/merge_samples/samples.tsv",
+        labels=f"{STEPS}/label_cells/labels.parquet",
+        scores=f"{STEPS}/score_tcells/scores.parquet",
+        composition=f"{STEPS}/test_composition/proportions.tsv",
+        design=f"{STEPS}/check_design/design.json",
+        code=sources("step", "mice.tables"),
+    output:
+        cells=f"{TABLES}/cells.parquet",
+        samples=f"{TABLES}/samples.tsv",
+        composition=f"{TABLES}/composition.tsv",
+        state_scores=f"{TABLES}/state_scores.tsv",
+    log:
+        f"{LOGS}/write_tables.log",
+    benchmark:
+        f"{BENCHMARKS}/write_tables.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        sheet=SHEET[["mouse", "tissue"]].to_dict("index"),
+        populations=config["design"]["populations"],
+    script:
+        "../scripts/write_tables.py"
+
+
+rule write_question:
+    """Write the tables of one question: genes, signatures, abundance and mechanism."""
+    input:
+        expression=f"{STEPS}/test_expression/expression.parquet",
+        pathways=f"{STEPS}/test_pathways/pathways.parquet",
+        composition=f"{STEPS}/test_composition/composition.parquet",
+        mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
+        design=f"{STEPS}/check_design/design.json",
+        code=sources("step", "mice.tables"),
+    output:
+        expression=f"{TABLES}/questions/{{question}}/expression.tsv",
+        pathways=f"{TABLES}/questions/{{question}}/pathways.tsv",
+        composition=f"{TABLES}/questions/{{question}}/composition.tsv",
+        mechanism=f"{TABLES}/questions/{{question}}/mechanism.tsv",
+    log:
+        f"{LOGS}/write_question/{{question}}.log",
+    benchmark:
+        f"{BENCHMARKS}/write_question/{{question}}.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    script:
+        "../scripts/write_question.py"
+
+
+rule write_rescue:
+    """Write the rescue of one question, read-out by read-out and gene by gene."""
+    input:
+        rescue=f"{STEPS}/test_rescue/rescue.parquet",
+        rescue_genes=f"{STEPS}/test_rescue/genes.parquet",
+        design=f"{STEPS}/check_design/design.json",
+        code=sources("step", "mice.tables"),
+    output:
+        rescue=f"{TABLES}/questions/{{question}}/rescue.tsv",
+        rescue_genes=f"{TABLES}/questions/{{question}}/rescue_genes.tsv",
+    log:
+        f"{LOGS}/write_rescue/{{question}}.log",
+    benchmark:
+        f"{BENCHMARKS}/write_rescue/{{question}}.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    script:
+        "../scripts/write_rescue.py"

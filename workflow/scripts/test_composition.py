@@ -8,7 +8,7 @@ from livermet.step import Step
 
 with Step(snakemake) as step:
     design = Design.from_dict(step.load("design"))
-    samples = pd.DataFrame.from_dict(step.params["samples"], orient="index")
+    samples = pd.DataFrame.from_dict(step.params["sheet"], orient="index")
     labels, barcodes = step.load("labels"), step.load("barcodes")
     units = units_of(barcodes.loc[labels.index], samples, design)
     step.save(**test_composition(labels, units, design, step.params["settings"]))

@@ -1,16 +1,21 @@
 """The Fasl-Fas axis, mouse by mouse, for every question."""
 
-import pandas as pd
-
-from livermet.mice.composition import units_of
 from livermet.mice.design import Design
 from livermet.mice.mechanism import load, test_mechanism
+from livermet.mice.readouts import units_of_cells
 from livermet.step import Step
 from livermet.tcells import signatures
 
 with Step(snakemake) as step:
-    design, counts, labels = Design.from_dict(step.load("design")), step.load("counts"), step.load("labels")
-    units = units_of(counts.obs, pd.DataFrame.from_dict(step.params["samples"], orient="index"), design)
-    sets, readouts = signatures.load(step.load("signatures")), load(step.load("mechanism"), where="resources/mechanism.yaml")
-    tests = test_mechanism(counts, step.load("pseudobulk"), labels, units, design, step.params["settings"], sets, readouts)
-    step.save(**tests)
+    design, counts = Design.from_dict(step.load("design")), step.load("counts")
+    results = test_mechanism(
+        counts,
+        step.load("pseudobulk"),
+        step.load("labels"),
+        units_of_cells(counts.obs, design),
+        design,
+        step.params["settings"],
+        signatures.load(step.load("signatures")),
+        load(step.load("mechanism")),
+    )
+    step.save(**results)

@@ -9,8 +9,11 @@ from livermet.step import Step
 
 with Step(snakemake) as step:
     design, barcodes, labels = Design.from_dict(step.load("design")), step.load("barcodes"), step.load("labels")
-    units = units_of(barcodes, pd.DataFrame.from_dict(step.params["samples"], orient="index"), design)
-    populations = step.params["populations"]
-    scores = tables.average_scores(step.load("scores"), labels, units, design, populations)
-    cells = tables.list_cells(barcodes, labels)
-    step.save(cells=cells, samples=step.load("samples"), composition=step.load("composition"), state_scores=scores)
+    units = units_of(barcodes, pd.DataFrame.from_dict(step.params["sheet"], orient="index"), design)
+    scores = tables.average_scores(step.load("scores"), labels, units, design, step.params["populations"])
+    # As text: a mouse called 01 stays 01.
+    texts = {
+        name: pd.read_csv(step.paths(name)[0], sep="\t", dtype=str, keep_default_na=False)
+        for name in ("samples", "composition")
+    }
+    step.save(cells=tables.list_cells(barcodes, labels), state_scores=scores, **texts)

@@ -11,9 +11,10 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from tests.unit.cells.toy_lineages import make_study
 
-from livermet.cells.embed import batch_mixing, embed_cells, find_components, merge_batches, scale_genes, structure_kept
+from livermet.cells.embed import embed_cells, find_components, scale_genes
 from livermet.cells.genes import exclusion_reasons, rank_genes, standardised_variance
 from livermet.cells.graph import distance_matrix, find_neighbors, fuzzy_graph
+from livermet.cells.integration import batch_mixing, merge_batches, structure_kept
 from livermet.cells.normalise import log_normalise
 from livermet.errors import InputError
 

@@ -98,3 +98,13 @@ def test_summary_of_samples_agrees_with_the_cells(sheet: list[dict[str, str]], g
     assert row["ambient"] == pytest.approx(cells["ambient_fraction"].mean())
     assert row["arm"] == "subcutaneous_liver.untreated"
     assert row["mouse"] == "m2"
+
+
+def test_sheet_without_raw_matrices_or_with_fewer_genes_simulates(
+    sheet: list[dict[str, str]], gene_table: pd.DataFrame
+) -> None:
+    row = {name: value for name, value in sheet[1].items() if name not in ("raw_path", "batch", "sex")}
+    simulate_cohort(samples=[row], gene_table=gene_table, **{**SIZES, "n_genes": 2000})
+    counts, _, ids, _ = read_h5(row["path"])
+    assert counts.shape[1] == len(ids) == 2000
+    assert not Path(sheet[1]["raw_path"]).exists()

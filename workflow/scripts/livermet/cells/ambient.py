@@ -28,7 +28,8 @@ SILENT_TAIL = 0.05  # a gene is expressed where its counts are less likely than 
 NEAR = 3.0  # times the share: expressed genes as near as this blur the edge between silent and expressed
 GAP = 4.0  # times more weight of silent genes than of such near ones make a clear edge
 MIN_SILENT = 15  # genes
-AGREE = 4.0  # a kind's own share may differ from the sample's by this factor; beyond, its silent genes are misjudged
+AGREE = 2.0  # a clear share may lie above the envelope by this factor; beyond, its genes are not silent
+ENOUGH = 0.25  # of a sample's UMIs in kinds with clear silent genes: their median is the sample's share
 N_ROUNDS = 20
 MIN_SHARE, MAX_SHARE = 1e-4, 0.95
 
@@ -77,6 +78,7 @@ class _Kind:
     """What one cluster says: counts of genes strong in the soup, and what they would be if all were soup."""
 
     cells: NDArray[np.intp]
+    umis: float
     genes: NDArray[np.intp]
     found: NDArray[np.float64]
     expected: NDArray[np.float64]
@@ -125,10 +127,10 @@ def ambient_share(
     if not told:
         log.info("ambient: too few counts, the share cannot be told")
         return share
-    clear, pooled = _pool(told)
-    log.info("ambient: silent genes are clear in %d of %d kinds, %.3f", sum(k.clear for k in told), len(kinds), pooled)
+    pooled, clear = _pool(told)
+    log.info("ambient: silent genes are clear in %d of %d kinds; share %.3f", len(clear), len(kinds), pooled)
     for kind in kinds:
-        own = clear and kind.clear and pooled / AGREE <= kind.rho <= pooled * AGREE
+        own = any(kind is item for item in clear)
         share[kind.cells] = _spread(counts, totals, soup, kind, kind.rho if own else pooled)
     clipped: NDArray[np.float64] = np.clip(share, 0, MAX_SHARE)
     return clipped
@@ -142,7 +144,7 @@ def _learn(
     genes = np.flatnonzero(sums.sum() * soup >= MIN_EXPECTED)
     found, expected = sums[genes], sums.sum() * soup[genes]
     if not len(genes):
-        return _Kind(cells, genes, found, expected, 0.0, False)
+        return _Kind(cells, float(sums.sum()), genes, found, expected, 0.0, False)
     rho = envelope(found, expected)
     for _ in range(N_ROUNDS):
         silent = _above(found, expected * rho) >= SILENT_TAIL
@@ -153,7 +155,7 @@ def _learn(
     near = ~silent & (found < NEAR * rho * expected)
     apart = expected[silent].sum() > GAP * expected[near].sum()
     clear = apart and silent.sum() >= MIN_SILENT and (expected[silent] * rho).sum() >= MIN_EXPECTED
-    return _Kind(cells, genes, found, expected, rho, bool(clear))
+    return _Kind(cells, float(sums.sum()), genes, found, expected, rho, bool(clear))
 
 
 def envelope(found: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
@@ -184,17 +186,24 @@ def _above(found: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.
     return np.asarray(np.where(found > 0, pdtrc(np.maximum(found - 1, 0), mean), 1.0))
 
 
-def _pool(kinds: list[_Kind]) -> tuple[bool, float]:
-    """Whether silent genes are clear in most of the sample, and its share: the kinds' median, else the envelope."""
-    weights = np.array([kind.expected.sum() for kind in kinds])
-    clear = np.array([kind.clear for kind in kinds])
-    if weights[clear].sum() < 0.5 * weights.sum():
-        found, expected = ([getattr(kind, name) for kind in kinds] for name in ("found", "expected"))
-        return False, envelope(np.concatenate(found), np.concatenate(expected))
-    rho = np.array([kind.rho for kind in kinds])[clear]
-    order = np.argsort(rho, kind="stable")
+def _pool(kinds: list[_Kind]) -> tuple[float, list[_Kind]]:
+    """The sample's share, and the kinds that may keep their own.
+
+    The envelope over all kinds is the sample's share unless a good part of the sample has clear silent genes that agree with it;
+    a droplet takes up soup by the molecule, so the share of a small cell may be higher by as much as it is smaller.
+    """
+    bound = envelope(np.concatenate([kind.found for kind in kinds]), np.concatenate([kind.expected for kind in kinds]))
+    weights = np.array([kind.umis for kind in kinds])
+    sizes = np.array([kind.umis / len(kind.cells) for kind in kinds])
+    reference = weights.sum() / sum(len(kind.cells) for kind in kinds)
+    rho = np.array([kind.rho for kind in kinds])
+    clear = np.array([kind.clear for kind in kinds]) & (rho <= AGREE * bound * np.maximum(1.0, reference / sizes))
+    if weights[clear].sum() < ENOUGH * weights.sum():
+        return bound, []
+    order = np.argsort(rho[clear], kind="stable")
     reached = np.cumsum(weights[clear][order])
-    return True, float(rho[order][np.searchsorted(reached, reached[-1] / 2)])
+    median = float(rho[clear][order][np.searchsorted(reached, reached[-1] / 2)])
+    return median, [kind for kind, is_clear in zip(kinds, clear, strict=True) if is_clear]
 
 
 def _spread(

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from livermet.cells.markers import IMMUNE, MIN_GENES, Markers, Panel, read_markers, take_panel
 from livermet.cells.normalise import TARGET_SUM
+from livermet.cells.strays import move_cells
 from livermet.keys import CELL, LEIDEN, LINEAGE, N_CELLS, UNASSIGNED
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ FLOOR = float(np.log1p(1.0))  # a gene with less than one count in ten thousand 
 DOWN_WEIGHT = 0.5
 PRIOR_COUNTS = 10_000.0
 IS_IMMUNE = 0.5
-MIN_PROFILE_CELLS = 20
-MOVE_LOG_ODDS = float(np.log(100.0))
-DEPTH_BINS = 32
 
 
 @dataclass(frozen=True)
@@ -214,87 +212,3 @@ def top_markers(strength: pd.Series, lineage: str, markers: Markers, *, n_genes:
     genes = {gene for one in markers.sets if one.lineage == lineage for gene in one.up} & set(strength.index)
     ranked = sorted(genes, key=lambda gene: (-strength[gene] * weights[gene], gene))[:n_genes]
     return ", ".join(f"{gene} {strength[gene]:.2f}" for gene in ranked)
-
-
-def move_cells(panel: Panel, called: NDArray[np.object_], markers: Markers) -> NDArray[np.object_]:
-    """Move cells whose own marker genes plainly speak for another lineage that the study has.
-
-    A cluster of cytotoxic cells may hold T and NK cells. Each lineage's chance to show a gene at all in a cell of depth
-    N is 1 - exp(-N r), with r fitted to the share of the lineage's cells that show it; a cell moves where the genes that
-    it shows and lacks are a hundred times likelier in another lineage than in its cluster's. Whether a gene shows, not
-    how much of it: a single loud gene must not decide. What drifts in the soup shows in the cells of every lineage, and
-    so speaks for none.
-
-    Parameters
-    ----------
-    panel
-        Counts of the marker genes.
-    called
-        Lineage of every cell's cluster (cells,).
-    markers
-        The sets; the genes of lineages that the study has are looked at.
-
-    Returns
-    -------
-    numpy.ndarray
-        Lineage of every cell; cells of unassigned clusters stay unassigned.
-    """
-    sizes = pd.Series(called[called != UNASSIGNED]).value_counts()
-    lineages = sorted(sizes.index[sizes >= MIN_PROFILE_CELLS])
-    if len(lineages) < 2:
-        return called.copy()
-    genes = {gene for one in markers.sets if one.lineage in lineages for gene in (*one.up, *one.down)}
-    fit = log_likelihoods(panel.subset(genes), called, lineages)
-    own = pd.Index(lineages).get_indexer(pd.Index(called))
-    candidates = np.flatnonzero(own >= 0)
-    best = fit[candidates].argmax(axis=1)
-    gain = fit[candidates, best] - fit[candidates, own[candidates]]
-    settled = called.copy()
-    moving = gain > MOVE_LOG_ODDS
-    settled[candidates[moving]] = np.asarray(lineages, dtype=object)[best[moving]]
-    return settled
-
-
-def log_likelihoods(panel: Panel, called: NDArray[np.object_], lineages: list[str]) -> NDArray[np.float64]:
-    """Log chance of the marker genes that every cell shows and lacks, under each lineage.
-
-    Parameters
-    ----------
-    panel
-        Counts of the marker genes.
-    called
-        Lineage of every cell's cluster (cells,): whose cells are pooled.
-    lineages
-        Lineages to compare.
-
-    Returns
-    -------
-    numpy.ndarray
-        Cells x lineages.
-    """
-    shown = sp.csr_matrix(panel.counts > 0, dtype=np.float64)
-    result = np.zeros((shown.shape[0], len(lineages)))
-    overall = _detection_rates(shown, panel.totals)
-    # Cells of like depth share their chances: binning depths spares a cells x genes matrix of logarithms.
-    edges = np.quantile(panel.totals, np.linspace(0, 1, DEPTH_BINS + 1))
-    bins = np.clip(np.searchsorted(edges, panel.totals, side="right") - 1, 0, DEPTH_BINS - 1)
-    for column, lineage in enumerate(lineages):
-        pool = np.flatnonzero(called == lineage)
-        # A twentieth of the study's rate: a gene that a lineage never showed is unlikely in it, not impossible.
-        rate = 0.95 * _detection_rates(shown[pool], panel.totals[pool]) + 0.05 * overall
-        for number in np.unique(bins):
-            cells = np.flatnonzero(bins == number)
-            expected = np.maximum(np.median(panel.totals[cells]) * rate, 1e-6)
-            absent, present = -expected, np.log(-np.expm1(-expected))
-            result[cells, column] = absent.sum() + shown[cells] @ (present - absent)
-    return result
-
-
-def _detection_rates(shown: sp.csr_matrix, totals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rate per count of depth at which each gene shows, from the share of cells that show it.
-
-    From the share of cells rather than the pooled counts, because counts are bursty: a gene with twelve counts in the
-    mean cell is still missing from many.
-    """
-    share = np.asarray(shown.sum(axis=0)).ravel() / shown.shape[0]
-    return np.asarray(-np.log1p(-np.minimum(share, 0.99)) / float(np.mean(totals)))

@@ -6,6 +6,7 @@ so it needs numpy, scipy and faiss only.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ import scipy.sparse as sp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# faiss reports every build of itself that it tries to load, which reads like a failure in a job's log.
+logging.getLogger("faiss.loader").setLevel(logging.WARNING)
 
 MIN_CELLS_WITH_GENE = 3
 CLIP = 10.0  # standard deviations: one cell with an outlying count must not own a component
@@ -36,6 +40,8 @@ class Sketch:
         Of the log-normalised variable genes.
     loadings
         Genes x components.
+    spread
+        Standard deviation of the first component.
     """
 
     genes: NDArray[np.intp]
@@ -43,21 +49,30 @@ class Sketch:
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     loadings: NDArray[np.float32]
+    spread: float = 1.0
 
     def project(self, counts: sp.csr_matrix) -> NDArray[np.float32]:
         """Coordinates (cells x components) of counts (cells x genes, csr)."""
-        return np.asarray(self._scale(log_normalise(counts, self.target)[:, self.genes]) @ self.loadings)
+        return self.project_chosen(counts[:, self.genes], umis(counts))
+
+    def project_chosen(self, counts: sp.csr_matrix, totals: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The same from counts of the variable genes alone (cells x variable genes) and all UMIs of each cell."""
+        return np.asarray(self._scale(log_normalise(counts, self.target, totals)) @ self.loadings)
 
     def _scale(self, normalised: sp.csr_matrix) -> NDArray[np.float32]:
         dense = np.asarray(normalised.todense(), dtype=np.float32)
         return np.asarray(np.clip((dense - self.mean) / self.scale, -CLIP, CLIP))
 
 
-def log_normalise(counts: sp.csr_matrix, target: float) -> sp.csr_matrix:
+def umis(counts: sp.csr_matrix) -> NDArray[np.float64]:
+    """UMIs of each cell."""
+    return np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+
+
+def log_normalise(counts: sp.csr_matrix, target: float, totals: NDArray[np.float64]) -> sp.csr_matrix:
     """Counts scaled to `target` UMIs a cell, log(1 + x), float32."""
-    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    factors = np.divide(target, totals, out=np.zeros_like(totals), where=totals > 0)
-    data = np.log1p(counts.data * np.repeat(factors, np.diff(counts.indptr))).astype(np.float32)
+    factors = np.divide(target, totals, out=np.zeros_like(totals), where=totals > 0).astype(np.float32)
+    data = np.log1p(counts.data * np.repeat(factors, np.diff(counts.indptr)))
     return sp.csr_matrix((data, counts.indices, counts.indptr), shape=counts.shape)
 
 
@@ -77,16 +92,18 @@ def fit_sketch(counts: sp.csr_matrix, *, n_genes: int = 1000, n_components: int 
     -------
     Sketch
     """
-    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    totals = umis(counts)
     target = float(np.median(totals[totals > 0])) if (totals > 0).any() else 1.0
-    normalised = log_normalise(counts, target)
+    normalised = log_normalise(counts, target, totals)
     genes = _variable_genes(normalised, n_genes)
     chosen = np.asarray(normalised[:, genes].todense(), dtype=np.float32)
     mean = chosen.mean(axis=0)
     scale = np.maximum(chosen.std(axis=0), 1e-3)
     unfitted = Sketch(genes, target, mean, scale, np.zeros((len(genes), 0), dtype=np.float32))
-    loadings = _loadings(unfitted._scale(normalised[:, genes]), n_components)
-    return Sketch(genes, target, mean, scale, loadings)
+    scaled = unfitted._scale(normalised[:, genes])
+    loadings = _loadings(scaled, n_components)
+    spread = float((scaled @ loadings[:, 0]).std()) if loadings.shape[1] else 1.0
+    return Sketch(genes, target, mean, scale, loadings, spread)
 
 
 def _variable_genes(normalised: sp.csr_matrix, n_genes: int) -> NDArray[np.intp]:

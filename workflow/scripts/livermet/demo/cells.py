@@ -17,7 +17,7 @@ from livermet.keys import AMBIENT, BARCODE, CELL, IS_DOUBLET, LINEAGE, MOUSE, SA
 LOW_QUALITY, DOUBLET_KIND, SECOND = "low_quality", "doublet_kind", "second_population"
 
 SHARED_MOUSE_VARIANCE = 0.4  # of a gene's variance between mice that comes from a few factors
-BATCH_SD = 0.25  # log2
+BATCH_SD = 0.18  # log2
 ABUNDANCE_SD = 0.2  # natural log, of a population's rate between mice
 CELLS_SD = 0.25  # natural log, of the number of cells in a mouse
 DEPTH_SD = 0.3  # natural log, of UMIs between cells of a population

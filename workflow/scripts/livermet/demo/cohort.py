@@ -83,7 +83,7 @@ def simulate_cohort(
     Parameters
     ----------
     samples
-        Rows of the sheet: sample, mouse, site, treatment, path, raw_path and, where they are there, batch and sex. A
+        Rows of the sheet: sample, mouse, site, treatment, path and, where they are there, raw_path, batch and sex. A
         `path` that ends in `.h5` becomes a 10x h5, any other a 10x folder.
     gene_table, n_genes, cells_per_mouse, n_empty_droplets, seed
         As in :func:`prepare`.
@@ -112,7 +112,7 @@ def simulate_cohort(
         (
             Sample(r["sample"], r["mouse"], arms[r["sample"]], r.get("batch", ""), r.get("sex", "")),
             r["path"],
-            r["raw_path"],
+            r.get("raw_path", ""),
         )
         for r in samples
     ]
@@ -138,10 +138,11 @@ def _make(study: Study, sample: Sample, path: str, raw_path: str) -> pd.DataFram
     droplets = simulate(study, sample)
     write = write_h5 if path.endswith(".h5") else write_folder
     write(path, droplets.cells, droplets.barcodes, study.genes)
-    names = np.concatenate([droplets.barcodes, droplets.empty_barcodes])
-    order = np.argsort(names)
-    both = sp.csr_matrix(sp.vstack([droplets.cells, droplets.empty], format="csr"))[order]
-    write_h5(Path(raw_path), both, names[order], study.genes)
+    if raw_path:
+        names = np.concatenate([droplets.barcodes, droplets.empty_barcodes])
+        order = np.argsort(names)
+        both = sp.csr_matrix(sp.vstack([droplets.cells, droplets.empty], format="csr"))[order]
+        write_h5(Path(raw_path), both, names[order], study.genes)
     return droplets.truth
 
 

@@ -40,7 +40,7 @@ def arm_of(row: Mapping[str, str]) -> str:
     InputError
         Where the demo knows no such site or treatment.
     """
-    arm = f"{row['site']}.{row['treatment']}"
+    arm = f"{row.get('site', '')}.{row.get('treatment', '')}"
     if arm not in ARMS:
         raise InputError(
             Problem(

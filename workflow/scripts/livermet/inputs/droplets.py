@@ -59,14 +59,15 @@ def sum_empty_droplets(path: str | Path, counts: AnnData, *, sample: str, specie
     nothing = pd.DataFrame({UMIS: np.zeros(0, dtype=np.int64)}, index=pd.Index([], name=GENE_ID, dtype=str))
     if not str(path):
         return nothing
-    totals, sums, barcodes, features = _totals_and_sums(path)
-    is_cell = _match(barcodes, counts.obs[BARCODE].to_numpy(dtype=str), f"sample '{sample}', {path}")
+    raw = _Raw(path)
+    totals = raw.totals()
+    is_cell = _match(raw.barcodes, counts.obs[BARCODE].to_numpy(dtype=str), f"sample '{sample}', {path}")
     bound = _bound(totals[~is_cell], counts)
     empty = ~is_cell & (totals > 0) & (totals <= bound)
     log.info("%s: %d of %d droplets are empty (at most %d UMIs)", path, empty.sum(), len(totals), bound)
     if not empty.any():
         return nothing
-    profile = _identify(sums(empty), features, species, f"sample '{sample}', {path}")
+    profile = _identify(raw.sums(empty), raw.features, species, f"sample '{sample}', {path}")
     lost = int(profile.drop(counts.var_names, errors="ignore").sum())
     if lost > 0.5 * profile.sum():
         raise InputError(
@@ -80,7 +81,7 @@ def sum_empty_droplets(path: str | Path, counts: AnnData, *, sample: str, specie
     return pd.DataFrame({UMIS: profile.reindex(counts.var_names, fill_value=0).astype(np.int64)})
 
 
-class _Summer:
+class _Raw:
     """Sum over chosen barcodes, from blocks (10x) or from a matrix in memory (other formats)."""
 
     def __init__(self, path: str | Path) -> None:
@@ -115,11 +116,6 @@ class _Summer:
             inside = chosen[block.cell]
             sums += np.bincount(block.feature[inside], block.umis[inside], minlength=len(sums)).astype(np.int64)
         return sums
-
-
-def _totals_and_sums(path: str | Path):  # type: ignore[no-untyped-def]
-    summer = _Summer(path)
-    return summer.totals(), summer.sums, summer.barcodes, summer.features
 
 
 def _bound(totals: NDArray[np.int64], counts: AnnData) -> int:

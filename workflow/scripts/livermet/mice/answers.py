@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pandas as pd
 
 from livermet import keys
 from livermet.mice.composition import LEVEL, POPULATION_LEVEL
-from livermet.mice.contrasts import REASON
+from livermet.mice.contrasts import N_MICE, REASON
 from livermet.mice.design import Design
 from livermet.mice.sentences import LOG2, LOG2_ODDS, SHARE, Result, Writer, capital, number
 
@@ -33,7 +35,7 @@ COLUMNS = [
     keys.ADJUSTED_P_VALUE,
     keys.TIER,
     MDE,
-    "n_mice",
+    N_MICE,
     HEADLINE,
 ]
 
@@ -93,7 +95,9 @@ def _headlines(table: pd.DataFrame) -> pd.Series:
     return pd.Series(table.index.isin(best) | (table[keys.ENDPOINT] == RESCUE).to_numpy(), index=table.index)
 
 
-def _row(record: Mapping[str, Any], endpoint: str, readout: str, sentence: str, unit: str, estimate: str) -> dict[str, Any]:
+def _row(
+    record: Mapping[str, Any], endpoint: str, readout: str, sentence: str, unit: str, estimate: str
+) -> dict[str, Any]:
     """One answer from one row of a test."""
     return {
         keys.QUESTION: record[keys.QUESTION],
@@ -109,28 +113,28 @@ def _row(record: Mapping[str, Any], endpoint: str, readout: str, sentence: str, 
         keys.ADJUSTED_P_VALUE: record.get(keys.ADJUSTED_P_VALUE, np.nan),
         keys.TIER: record[keys.TIER],
         MDE: record.get(keys.MDE, np.nan),
-        "n_mice": _count(record),
+        N_MICE: sum(_arms(record).values()) or np.nan,
     }
 
 
-def _count(record: Mapping[str, Any]) -> float:
-    """Mice behind a row."""
-    if "n_mice" in record:
-        return float(record["n_mice"])
-    counts = [value for name, value in record.items() if name.startswith(keys.N_MICE) and np.isfinite(value)]
-    return float(sum(counts)) if counts else np.nan
+def _arms(record: Mapping[str, Any]) -> dict[str, int]:
+    """Mice of every arm behind a row."""
+    told = record.get(N_MICE)
+    return {str(arm): int(n) for arm, n in json.loads(told).items()} if isinstance(told, str) and told else {}
 
 
 def _result(record: Mapping[str, Any], estimate: str, writer: Writer) -> Result:
     """What a sentence needs of a row."""
-    arms = {name.removeprefix(keys.N_MICE): value for name, value in record.items() if name.startswith(keys.N_MICE)}
-    numbers = [record.get(name, np.nan) for name in (estimate, keys.CI_LOW, keys.CI_HIGH, keys.ADJUSTED_P_VALUE, keys.MDE)]
     reason = record.get(REASON, "")
     return Result(
-        *(float(value) for value in numbers),
+        estimate=float(record.get(estimate, np.nan)),
+        ci_low=float(record.get(keys.CI_LOW, np.nan)),
+        ci_high=float(record.get(keys.CI_HIGH, np.nan)),
+        adjusted_p_value=float(record.get(keys.ADJUSTED_P_VALUE, np.nan)),
+        minimum_detectable=float(record.get(keys.MDE, np.nan)),
         tier=record[keys.TIER],
         reason=reason if isinstance(reason, str) else "",
-        mice=writer.mice(record[keys.QUESTION], arms),
+        mice=writer.mice(record[keys.QUESTION], _arms(record)),
     )
 
 
@@ -151,8 +155,8 @@ def _compositions(table: pd.DataFrame, writer: Writer) -> list[dict[str, Any]]:
 def _signatures(table: pd.DataFrame, writer: Writer) -> list[dict[str, Any]]:
     def make(record: dict[str, Any]) -> dict[str, Any]:
         thing = f"{writer.name(record[SIGNATURE])} genes in {writer.name(record[keys.POPULATION])}"
-        sentence = writer.change(record[keys.QUESTION], thing, _result(record, keys.LOG_FOLD_CHANGE, writer))
-        return _row(record, SIGNATURE, record[SIGNATURE], sentence, LOG2, keys.LOG_FOLD_CHANGE)
+        sentence = writer.change(record[keys.QUESTION], thing, _result(record, keys.ESTIMATE, writer))
+        return _row(record, SIGNATURE, record[SIGNATURE], sentence, LOG2, keys.ESTIMATE)
 
     return _each(table, make)
 
@@ -171,11 +175,7 @@ def _rescues(table: pd.DataFrame, writer: Writer) -> list[dict[str, Any]]:
         population, signature = writer.name(record[keys.POPULATION]), record[SIGNATURE]
         named = isinstance(signature, str) and signature != ""
         thing = f"{writer.name(signature)} genes in {population}" if named else f"the abundance of {population}"
-        n_mice = record.get("n_mice", np.nan)
-        result = Result(
-            record[RESCUE], record[keys.CI_LOW], record[keys.CI_HIGH], np.nan, np.nan, record[keys.TIER],
-            record[REASON] if isinstance(record[REASON], str) else "", f"{n_mice:.0f} mice" if np.isfinite(n_mice) else "",
-        )  # fmt: skip
+        result = replace(_result(record, RESCUE, writer), mice=f"{sum(_arms(record).values())} mice")
         sentence = writer.rescue(record[keys.QUESTION], thing, result)
         return _row(record, RESCUE, signature if named else "abundance", sentence, SHARE, RESCUE)
 

@@ -17,6 +17,7 @@ happens to have few cells of a part must not weigh less for it, or every mean wo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from livermet import keys
-from livermet.mice.contrasts import REASON, ROW, estimate_rows
+from livermet.mice.contrasts import N_MICE, REASON, ROW, estimate_rows
 from livermet.mice.design import ARM, UNIT, Design
 from livermet.mice.linear import Array, adjust
 from livermet.mice.readouts import find_units
@@ -52,7 +53,7 @@ COLUMNS = [
     MEAN_FRACTION,
     keys.TIER,
     REASON,
-    "n_mice",
+    N_MICE,
 ]
 
 
@@ -110,7 +111,7 @@ def count_cells(labels: pd.Series, units: pd.Series, order: pd.Index) -> pd.Data
 
 def centred_log_ratio(counts: pd.DataFrame) -> pd.DataFrame:
     """Centred log-ratios in log2, parts x units, of counts (units x parts) with half a cell added to each."""
-    logs = np.log2(counts + PSEUDOCOUNT)
+    logs = pd.DataFrame(np.log2(counts.to_numpy() + PSEUDOCOUNT), index=counts.index, columns=counts.columns)
     return logs.sub(logs.mean(axis=1), axis=0).T
 
 
@@ -173,7 +174,9 @@ def population_parts(labels: pd.DataFrame, members: pd.Series, name: str) -> pd.
     return others.where(~members, name)
 
 
-def measure_levels(labels: pd.DataFrame, units: pd.Series, design: Design, settings: Mapping[str, Any]) -> dict[str, Abundance]:
+def measure_levels(
+    labels: pd.DataFrame, units: pd.Series, design: Design, settings: Mapping[str, Any]
+) -> dict[str, Abundance]:
     """Abundances at the three levels.
 
     Parameters
@@ -241,7 +244,9 @@ def test_composition(
     tables = [_test_level(level, found, design, settings) for level, found in levels.items()]
     return {
         "composition": pd.concat(tables, ignore_index=True),
-        "proportions": pd.concat([_proportions(level, found, design) for level, found in levels.items()], ignore_index=True),
+        "proportions": pd.concat(
+            [_proportions(level, found, design) for level, found in levels.items()], ignore_index=True
+        ),
         "abundance": _long(levels[POPULATION_LEVEL]),
     }
 
@@ -254,24 +259,29 @@ def _test_level(level: str, found: Abundance, design: Design, settings: Mapping[
     rare = [part for part in found.counts if part not in found.values.index]
     reason = f"fewer than {MIN_MEAN_CELLS:g} cells a mouse on average"
     rows = [
-        {keys.QUESTION: name, keys.POPULATION: part, keys.TIER: keys.NOT_ESTIMABLE, REASON: reason}
+        {
+            keys.QUESTION: name,
+            keys.POPULATION: part,
+            keys.TIER: keys.NOT_ESTIMABLE,
+            REASON: reason,
+            N_MICE: json.dumps(contrast.n_mice),
+        }
         for name, contrast in design.contrasts.items() if contrast.kind != "rescue" for part in rare
     ]  # fmt: skip
     table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True) if rows else table
     table[LEVEL] = level
     table[MEAN_FRACTION] = table[keys.POPULATION].map(shares)
     table[keys.ADJUSTED_P_VALUE] = table.groupby(keys.QUESTION)[keys.P_VALUE].transform(adjust)
-    more = [column for column in table if column.startswith(keys.N_MICE)]
-    return table.reindex(columns=[*COLUMNS, *more])
+    return table.reindex(columns=COLUMNS)
 
 
 def _proportions(level: str, found: Abundance, design: Design) -> pd.DataFrame:
     """Cells and shares, a row a unit and population."""
     counts = found.counts.rename_axis(index=UNIT, columns=keys.POPULATION)
-    table = counts.stack().rename(keys.N_CELLS).reset_index()
+    table = counts.reset_index().melt(id_vars=UNIT, var_name=keys.POPULATION, value_name=keys.N_CELLS)
     table["n_total"] = table[UNIT].map(found.totals)
     table["fraction"] = table[keys.N_CELLS] / table["n_total"].where(table["n_total"] > 0)
-    ratios = found.values.rename_axis(index=keys.POPULATION, columns=UNIT).stack().rename("clr").reset_index()
+    ratios = _melt(found.values, "clr")
     table = table.merge(ratios, on=[UNIT, keys.POPULATION], how="left")
     about = design.units[[keys.MOUSE, keys.TISSUE, ARM]]
     table = table.join(about, on=UNIT).assign(**{LEVEL: level})
@@ -280,10 +290,14 @@ def _proportions(level: str, found: Abundance, design: Design) -> pd.DataFrame:
 
 def _long(found: Abundance) -> pd.DataFrame:
     """Ratios and their variance, a row a unit and population."""
-    names = {"index": keys.POPULATION, "columns": UNIT}
-    ratios = found.values.rename_axis(**names).stack(future_stack=True).rename("clr")
     variance = pd.DataFrame(found.variance, index=found.values.index, columns=found.values.columns)
-    return pd.concat([ratios, variance.rename_axis(**names).stack(future_stack=True).rename("variance")], axis=1).reset_index()
+    return _melt(found.values, "clr").merge(_melt(variance, "variance"), on=[keys.POPULATION, UNIT])
+
+
+def _melt(values: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Populations x units as a row each."""
+    named = values.rename_axis(index=keys.POPULATION, columns=UNIT)
+    return named.reset_index().melt(id_vars=keys.POPULATION, var_name=UNIT, value_name=name)
 
 
 def units_of(cells: pd.DataFrame, samples: pd.DataFrame, design: Design) -> pd.Series:

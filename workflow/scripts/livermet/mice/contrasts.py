@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from livermet import keys
-from livermet.mice.design import Contrast, Design
-from livermet.mice.linear import Array, RowFit, fit_rows, mice_needed, precision_weights
+from livermet.mice.design import Design
+from livermet.mice.linear import Array, RowFit, fit_rows, precision_weights
+from livermet.mice.power import mice_per_arm_needed, replication
 
 ROW = "row"
 REASON = "reason"
-N_MICE_ALL = "n_mice"
+N_MICE = "n_mice"  # JSON: arm -> mice
 
 
 def fit_part(values: pd.DataFrame, variance: Array, part: Design, moderate: bool) -> tuple[RowFit, Array]:
@@ -65,7 +67,7 @@ def estimate_rows(
     Returns
     -------
     pandas.DataFrame
-        Columns question, row, `linear.STATISTICS`, mice_per_arm_needed, n_mice, n_mice_<arm>, tier, reason. What cannot
+        Columns question, row, `linear.STATISTICS`, mice_per_arm_needed, tier, reason, n_mice (JSON, arm -> mice). What cannot
         be estimated has a row, too: without numbers, with the reason.
     """
     tables = []
@@ -77,8 +79,7 @@ def estimate_rows(
         subsets = _subsets(part, fit)
         for name in asked:
             statistics = fit.estimate(part.vector(name), settings["confidence"])
-            contrasts = [subset[name] for subset in subsets]
-            tables.append(_judge(statistics, contrasts, settings))
+            tables.append(_judge(name, statistics, subsets, settings))
     if not tables:
         return pd.DataFrame(columns=[keys.QUESTION, ROW])
     order = {name: place for place, name in enumerate(design.contrasts)}
@@ -98,20 +99,22 @@ def _subsets(part: Design, fit: RowFit) -> list[Design]:
     return found
 
 
-def _judge(statistics: pd.DataFrame, contrasts: list[Contrast], settings: Mapping[str, Any]) -> pd.DataFrame:
+def _judge(name: str, statistics: pd.DataFrame, subsets: list[Design], settings: Mapping[str, Any]) -> pd.DataFrame:
     """Set beside each estimate what it is worth, and take away what the design cannot carry."""
+    contrasts = [subset[name] for subset in subsets]
     table = statistics.reset_index()
     numbers = [column for column in table if column != ROW]
-    estimable = np.array([contrast.estimable for contrast in contrasts])
-    table.loc[~estimable, numbers] = np.nan
-    table.insert(0, keys.QUESTION, contrasts[0].name)
-    table[keys.MICE_NEEDED] = [
-        mice_needed(error, df, contrast.weights, contrast.n_mice, settings["effect_of_interest"], settings["confidence"])
-        for error, df, contrast in zip(table[keys.STANDARD_ERROR], table["df"], contrasts, strict=True)
-    ]
-    table[N_MICE_ALL] = [sum(contrast.n_mice.values()) for contrast in contrasts]
-    for arm in contrasts[0].n_mice:
-        table[keys.N_MICE + arm] = [contrast.n_mice[arm] for contrast in contrasts]
+    table.loc[[not contrast.estimable for contrast in contrasts], numbers] = np.nan
+    table.insert(0, keys.QUESTION, name)
+    asked = {"effect": settings["effect_of_interest"], "confidence": settings["confidence"]}
+    error, df = table[keys.STANDARD_ERROR].to_numpy(dtype=float), table["df"].to_numpy(dtype=float)
+    needed = np.full(len(table), np.nan)
+    for one in {id(subset): subset for subset in subsets}.values():
+        rows = [place for place, subset in enumerate(subsets) if subset is one]
+        mice_now, n_arms = replication(one[name], one)
+        needed[rows] = mice_per_arm_needed(error[rows], df[rows], mice_now=mice_now, n_arms=n_arms, **asked)
+    table[keys.MICE_NEEDED] = needed
     table[keys.TIER] = [contrast.tier for contrast in contrasts]
     table[REASON] = [contrast.reason for contrast in contrasts]
+    table[N_MICE] = [json.dumps(contrast.n_mice) for contrast in contrasts]
     return table

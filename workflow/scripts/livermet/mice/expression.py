@@ -180,7 +180,9 @@ def _tell(contrast: Contrast, selection: Selection, table: pd.DataFrame | None) 
         "left_out": " ".join(selection.left_out),
         keys.N_GENES: 0 if table is None else len(table),
         "residual_df": selection.design.residual_df,
-        "median_minimum_detectable": np.nan if table is None else table[keys.MDE].median(),
+        "median_minimum_detectable": np.nan
+        if table is None or table[keys.MDE].isna().all()
+        else table[keys.MDE].median(),
     }
 
 

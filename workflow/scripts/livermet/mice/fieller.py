@@ -69,7 +69,8 @@ def fieller(numerator: float, denominator: float, covariance: Array, quantile: f
         if half == 0:
             return Ratio(estimate, -np.inf, np.inf, UNBOUNDED)
         end = constant / (2 * half)
-        return Ratio(estimate, *((end, np.inf) if half > 0 else (-np.inf, end)), BOUNDED)
+        low, high = (end, np.inf) if half > 0 else (-np.inf, end)
+        return Ratio(estimate, low, high, BOUNDED)
     if discriminant <= 0 and square < 0:
         return Ratio(estimate, -np.inf, np.inf, UNBOUNDED)
     root = np.sqrt(max(discriminant, 0.0))

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import linalg, optimize, stats
+from scipy import linalg, stats
 
 from livermet import keys
+from livermet.mice.power import minimum_detectable
 
 Array = npt.NDArray[np.float64]
 
 MIN_ROWS_TO_MODERATE = 5  # fewer rows say too little about how variances scatter
-POWER = 0.8
 STATISTICS = (
     keys.ESTIMATE,
     keys.STANDARD_ERROR,
@@ -253,68 +252,6 @@ def precision_weights(values: pd.DataFrame, sampling_variance: Array, matrix: Ar
     weights = np.where(np.isfinite(y) & np.isfinite(sampling_variance), 1 / (sampling_variance + shared), 0.0)
     means = np.nanmean(np.where(weights > 0, weights, np.nan), axis=1, keepdims=True) if weights.any() else 1.0
     return np.nan_to_num(weights / means)
-
-
-def minimum_detectable(error: Array, df: Array, confidence: float = 0.95, power: float = POWER) -> Array:
-    """Smallest true effect that a two-sided t-test at 1 - `confidence` finds with probability `power`.
-
-    Parameters
-    ----------
-    error, df
-        Standard errors and their degrees of freedom.
-    confidence, power
-        Level of the interval and wanted power.
-
-    Returns
-    -------
-    numpy.ndarray
-        In the unit of the standard errors; NaN without degrees of freedom.
-    """
-    shifts = [_noncentrality(round(float(d), 2), confidence, power) if np.isfinite(d) else np.nan for d in df]
-    return np.asarray(error, dtype=float) * np.array(shifts, dtype=float)
-
-
-@cache
-def _noncentrality(df: float, confidence: float, power: float) -> float:
-    """Shift of a noncentral t that passes the two-sided threshold with the wanted power (the far tail is nil)."""
-    threshold = stats.t.ppf(0.5 + confidence / 2, df)
-    if df > 1e4:
-        return float(threshold + stats.norm.ppf(power))
-    return float(optimize.brentq(lambda shift: stats.nct.sf(threshold, df, shift) - power, 0.0, 20 * threshold))
-
-
-def mice_needed(
-    error: float, df: float, arms: dict[str, float], n_mice: dict[str, int], effect: float, confidence: float = 0.95
-) -> float:
-    """Mice per arm for which `effect` would be found with 80 % power, all arms of the contrast alike.
-
-    Parameters
-    ----------
-    error, df
-        Standard error of the contrast now, and its degrees of freedom.
-    arms
-        Weight of each arm's mean in the contrast.
-    n_mice
-        Mice of each arm now.
-    effect
-        The effect of interest, in the unit of the standard error.
-
-    Returns
-    -------
-    float
-        A whole number of mice, at least 2; NaN where the standard error is not known, infinity above 1,000.
-    """
-    named = {arm: weight for arm, weight in arms.items() if abs(weight) > 1e-9}
-    if not np.isfinite(error) or not np.isfinite(df) or not named or any(n_mice.get(arm, 0) < 1 for arm in named):
-        return float("nan")
-    unit = error**2 / sum(weight**2 / n_mice[arm] for arm, weight in named.items())
-    total = sum(weight**2 for weight in named.values())
-    for n in range(2, 1001):
-        # The other arms stay as they are; every mouse added to the named ones adds a degree of freedom.
-        df_then = max(df + sum(n - n_mice[arm] for arm in named), 1.0)
-        if _noncentrality(round(df_then, 2), confidence, POWER) * np.sqrt(unit * total / n) <= effect:
-            return float(n)
-    return float("inf")
 
 
 def adjust(p_values: Sequence[float] | pd.Series | Array) -> Array:

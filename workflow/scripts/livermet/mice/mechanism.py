@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from livermet import keys
 from livermet.mice.composition import membership
-from livermet.mice.contrasts import REASON, ROW, estimate_rows
+from livermet.mice.contrasts import N_MICE, REASON, ROW, estimate_rows
 from livermet.mice.design import ARM, UNIT, Design
 from livermet.mice.linear import adjust
 from livermet.mice.readouts import Measured, Profiles, count_positive, log_odds, mean_of, profile
@@ -50,7 +50,7 @@ COLUMNS = [
     REASON,
     "label",
     "note",
-    "n_mice",
+    N_MICE,
 ]
 
 
@@ -92,7 +92,9 @@ class Mechanism(Strict):
         for item in self.readouts:
             unknown = [name for name in item.of if name not in names or name == item.name]
             if unknown or (item.kind == "mean" and len(item.of) != 2):
-                raise ValueError(f"{item.name} is the mean of two other read-outs; there is no {', '.join(unknown) or 'second'}")
+                raise ValueError(
+                    f"{item.name} is the mean of two other read-outs; there is no {', '.join(unknown) or 'second'}"
+                )
         return self
 
 
@@ -252,8 +254,7 @@ def test_mechanism(
     table[keys.ADJUSTED_P_VALUE] = table.groupby(keys.QUESTION)[keys.P_VALUE].transform(adjust)
     order = {name: place for place, name in enumerate(design.contrasts)}
     table = table.sort_values(keys.QUESTION, key=lambda column: column.map(order), kind="stable", ignore_index=True)
-    more = [column for column in table if column.startswith(keys.N_MICE)]
-    return {"mechanism": table.reindex(columns=[*COLUMNS, *more]), "readouts": _readouts(measured, design)}
+    return {"mechanism": table.reindex(columns=COLUMNS), "readouts": _readouts(measured, design)}
 
 
 def _first_answer(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 
 POWER = 0.8
 MAX_MICE = 1000  # beyond that "not with mice" is the answer
-_MIN_DF, _GRID = 0.25, 2000
+_MIN_DF, _MAX_DF, _GRID = 0.25, 300.0, 300
 
 
 def noncentrality(df: npt.ArrayLike, confidence: float = 0.95, power: float = POWER) -> Array:
@@ -48,14 +48,12 @@ def noncentrality(df: npt.ArrayLike, confidence: float = 0.95, power: float = PO
 
 @cache
 def _noncentrality_grid(confidence: float, power: float) -> tuple[Array, Array]:
-    """Noncentralities over 1 / df: nearly linear there, so that interpolation costs less than a thousandth."""
-    places = np.linspace(0, np.sqrt(1 / _MIN_DF), _GRID) ** 2
-    df = 1 / places[1:]
+    """Noncentralities over 1 / df: nearly linear there, so that interpolation errs by less than one in a thousand."""
+    places = np.geomspace(1 / _MAX_DF, 1 / _MIN_DF, _GRID)
+    df = 1 / places
     shifts = special.nctdtrinc(df, 1 - power, special.stdtrit(df, 0.5 + confidence / 2))
-    # Above some thousand degrees of freedom the normal distribution is closer than the inverse converges.
     normal = special.ndtri(0.5 + confidence / 2) + special.ndtri(power)
-    shifts = np.where(df > 2000, normal, shifts)
-    return places, np.concatenate([[normal], shifts])
+    return np.concatenate([[0.0], places]), np.concatenate([[normal], shifts])
 
 
 def minimum_detectable(
@@ -148,4 +146,4 @@ def mice_per_arm_needed(
         middle = np.floor((low + high) / 2)
         found = enough(middle)
         high, low = np.where(found, middle, high), np.where(found, low, middle)
-    return np.where(unknown, np.nan, np.where(never, np.inf, high))
+    return np.where(unknown, np.nan, np.where(never, np.inf, np.maximum(high, 2.0)))

@@ -17,7 +17,8 @@ from scipy import sparse
 
 from livermet import keys
 from livermet.errors import InputError, Problem
-from livermet.mice.design import UNIT, Design
+from livermet.mice.design import Design
+from livermet.mice.units import UNIT
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -68,6 +69,8 @@ def sum_counts(
         rows.append(table)
     obs = pd.concat(rows, ignore_index=True)
     obs.index = pd.Index(obs[keys.POPULATION].astype(str) + ":" + obs[UNIT].astype(str))
+    for column in obs.columns.drop(keys.N_CELLS):
+        obs[column] = obs[column].astype("category")
     return anndata.AnnData(X=sparse.csr_matrix(sparse.vstack(blocks)), obs=obs, var=counts.var.copy())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from livermet import keys
-from livermet.mice.design import Design
+from livermet.mice.design import UNIT, Design
 from livermet.mice.linear import Array
 from livermet.tcells.signatures import GeneIndex
 
@@ -109,7 +109,7 @@ class Profiles:
         prior = PRIOR_COUNT * library / library.mean()  # the same addition to every unit's CPM
         values = np.log2((self.counts.to_numpy()[:, places] + prior) / (library + 2 * prior) * 1e6)
         x = self.matrix[self.units.get_indexer(self.counts.index)]
-        expected = 2.0 ** (x @ np.linalg.pinv(x, rcond=1e-10) @ values) * library / 1e6
+        expected = 2.0 ** (x @ (np.linalg.pinv(x, rcond=1e-10) @ values)) * library / 1e6
         return values, 1 / (np.maximum(expected, PRIOR_COUNT) * LN2_SQUARED)
 
     def _measured(self, values: Array, variance: Array) -> Measured:
@@ -160,18 +160,25 @@ def find_units(table: pd.DataFrame, design: Design) -> pd.Index:
     """The unit of each row of a table with columns mouse and, where the study has several, tissue; None for no unit."""
     several = design.units[keys.TISSUE].nunique() > 1
     columns = [keys.MOUSE, keys.TISSUE] if several else [keys.MOUSE]
-    known = {tuple(key): unit for unit, *key in design.units[columns].astype(str).itertuples()}
-    return pd.Index([known.get(tuple(key)) for key in table[columns].astype(str).itertuples(index=False)], dtype=object)
+    known = {key[1:]: key[0] for key in design.units[columns].astype(str).itertuples(name=None)}
+    return pd.Index(
+        [known.get(key) for key in table[columns].astype(str).itertuples(index=False, name=None)], dtype=object
+    )
+
+
+def units_of_cells(obs: pd.DataFrame, design: Design) -> pd.Series:
+    """The unit of each cell, by the mouse and tissue in its row."""
+    return pd.Series(find_units(obs, design), index=obs.index, name=UNIT)
 
 
 def _effective_library(counts: Array) -> Array:
     """Library sizes times TMM factors (Robinson & Oshlack 2010, doi:10.1186/gb-2010-11-3-r25)."""
-    library = counts.sum(axis=1)
+    library: Array = counts.sum(axis=1)
     if len(counts) < 2:
         return library
     from edgepython import calc_norm_factors
 
-    return library * np.asarray(calc_norm_factors(counts.T, lib_size=library))
+    return np.asarray(library * calc_norm_factors(counts.T, lib_size=library), dtype=float)
 
 
 def log_odds(successes: pd.Series, trials: pd.Series, matrix: Array, min_trials: int = 1) -> Measured:
@@ -191,13 +198,13 @@ def log_odds(successes: pd.Series, trials: pd.Series, matrix: Array, min_trials:
     log2((k + .5) / (n - k + .5)) (Haldane 1956, doi:10.1111/j.1469-1809.1955.tb01285.x). The number of one population
     per cell of another is the same quantity, with n the cells of both.
     """
-    raw = np.log2((successes + 0.5) / (trials - successes + 0.5))
-    values = raw.where((trials >= max(min_trials, 1)).to_numpy())
+    raw = pd.Series(np.log2((successes + 0.5) / (trials - successes + 0.5)), index=trials.index)
+    values = raw.where(trials >= max(min_trials, 1))
     seen = values.notna().to_numpy()
     if not seen.any():
         return Measured.nothing(trials.index, f"no mouse has {max(min_trials, 1)} cells or more")
     x = matrix[seen]
-    odds = 2.0 ** (x @ np.linalg.pinv(x, rcond=1e-10) @ values.to_numpy()[seen])
+    odds = 2.0 ** (x @ (np.linalg.pinv(x, rcond=1e-10) @ values.to_numpy()[seen]))
     p = odds / (1 + odds)
     padded = trials.to_numpy()[seen] + 1.0
     floor = 0.5 / padded
@@ -242,5 +249,3 @@ def count_positive(counts: AnnData, members: pd.Series, units: pd.Series, place:
     of = units.reindex(counts.obs_names).to_numpy()[chosen]
     table = pd.DataFrame({"positive": positive, keys.N_CELLS: 1}).groupby(of).sum()
     return table.astype(int)
-
-

@@ -9,6 +9,7 @@ mice that are then judged by it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from livermet import keys
-from livermet.mice.contrasts import REASON, fit_part
+from livermet.mice.contrasts import N_MICE, REASON, fit_part
 from livermet.mice.design import UNIT, Contrast, Design
 from livermet.mice.fieller import BOUNDED, fieller
 from livermet.mice.linear import RowFit, adjust
@@ -49,7 +50,7 @@ COLUMNS = [
     REASON,
     keys.TIER,
     "interval",
-    "n_mice",
+    N_MICE,
 ]
 GENE_COLUMNS = [
     keys.QUESTION,
@@ -117,14 +118,17 @@ def test_rescue(
     table = pd.DataFrame(rows, columns=COLUMNS)
     table = table.sort_values(keys.QUESTION, key=lambda column: column.map(order), kind="stable", ignore_index=True)
     genes = [rescue_genes(expression, design[name], settings["confidence"]) for name in asked]
-    return {RESCUE: table, "genes": pd.concat(genes, ignore_index=True) if genes else pd.DataFrame(columns=GENE_COLUMNS)}
+    return {
+        RESCUE: table,
+        "genes": pd.concat(genes, ignore_index=True) if genes else pd.DataFrame(columns=GENE_COLUMNS),
+    }
 
 
 _RARE = "too few cells of it to measure its abundance"
 
 
 def _place(index: pd.Index, name: str) -> int | None:
-    return int(index.get_loc(name)) if name in index else None
+    return list(index).index(name) if name in index else None
 
 
 def _signature(
@@ -144,18 +148,29 @@ def _fit_one(measured: Measured, part: Design) -> RowFit:
 
 
 def _judge(
-    name: str, readout: Mapping[str, Any], fit: RowFit | None, row: int | None, why: str, part: Design, confidence: float
+    name: str,
+    readout: Mapping[str, Any],
+    fit: RowFit | None,
+    row: int | None,
+    why: str,
+    part: Design,
+    confidence: float,
 ) -> dict[str, Any]:
     """One read-out of one rescue question: the numbers where the design carries them, else the reason."""
     found: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan)
     found |= {keys.QUESTION: name, **{key: readout[key] for key in (keys.POPULATION, keys.READOUT)}}
-    found |= {SIGNATURE: readout.get(SIGNATURE) or "", "estimable": False, "interval": "", keys.TIER: keys.NOT_ESTIMABLE}
-    found |= {"rescue_excludes_zero": False, "rescue_includes_one": False}
+    found |= {
+        SIGNATURE: readout.get(SIGNATURE) or "",
+        "estimable": False,
+        "interval": "",
+        keys.TIER: keys.NOT_ESTIMABLE,
+    }
+    found |= {"rescue_excludes_zero": False, "rescue_includes_one": False, N_MICE: json.dumps(part[name].n_mice)}
     if fit is None or row is None:
         return found | {REASON: why}
     subset = part if fit.used[row].all() else part.subset(part.units.index[fit.used[row]])
     contrast = subset[name]
-    found["n_mice"] = sum(contrast.n_mice.values())
+    found[N_MICE] = json.dumps(contrast.n_mice)
     if not contrast.estimable:
         return found | {REASON: contrast.reason}
     return found | _numbers(fit, row, part, contrast, confidence)
@@ -238,9 +253,7 @@ def _two_stage(genes: pd.DataFrame, rate: float) -> pd.DataFrame:
     genes["repair_adjusted_p_value"] = adjust(p_repair.where(first))
     genes["two_stage"] = first & (genes["repair_adjusted_p_value"] < rate) & opposite
     # What moves on in the same direction is evidence against a rescue, never for it.
-    genes["strict_p_value"] = np.maximum(p_damage, p_repair).where(opposite, 1.0)
+    genes["strict_p_value"] = p_damage.where(p_damage > p_repair, p_repair).where(opposite, 1.0)
     genes["strict_adjusted_p_value"] = adjust(genes["strict_p_value"])
     genes["strict"] = genes["strict_adjusted_p_value"] < rate
     return genes[first | genes["strict"]].sort_values(["damage_adjusted_p_value", keys.GENE], kind="stable")
-
-

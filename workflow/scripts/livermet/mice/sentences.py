@@ -75,7 +75,9 @@ class Writer:
         lead = "Exploratory: " if result.tier == keys.EXPLORATORY else ""
         sign = 1.0 if result.estimate >= 0 else -1.0
         ends = sorted((2 ** (sign * result.ci_low), 2 ** (sign * result.ci_high)))
-        how_sure = f"{self.percent} CI {number(ends[0])} to {number(ends[1])}; adjusted {p_value(result.adjusted_p_value)}"
+        how_sure = (
+            f"{self.percent} CI {number(ends[0])} to {number(ends[1])}; adjusted {p_value(result.adjusted_p_value)}"
+        )
         if result.adjusted_p_value < 1 - self.confidence:
             claim = self._claim(question, thing, result.estimate, fold, aside)
             text = f"{claim} ({how_sure}; {result.mice})."
@@ -145,7 +147,9 @@ class Writer:
         level = self.name(asked["level"] if asked["kind"] == "effect" else asked["combination"]) + self._versus(asked)
         if asked["kind"] == "synergy":
             side = "higher" if estimate > 0 else "lower"
-            return capital(f"{start}{level} left {thing} {fold} {side}{aside} than {self._singles(asked)} alone add up to")
+            return capital(
+                f"{start}{level} left {thing} {fold} {side}{aside} than {self._singles(asked)} alone add up to"
+            )
         verb = "raised" if estimate > 0 else "lowered"
         return capital(f"{start}{level} {verb} {thing} {fold}{aside}")
 
@@ -160,13 +164,16 @@ class Writer:
 
     def _where(self, asked: Mapping[str, Any]) -> str:
         fixed = fixed_levels(asked, self.design.factors)
-        parts = [self.groups.get(level, f"mice with {self.name(factor)} {self.name(level)}") for factor, level in fixed.items()]
+        parts = [
+            self.groups.get(level, f"mice with {self.name(factor)} {self.name(level)}")
+            for factor, level in fixed.items()
+        ]
         return " and ".join(parts)
 
-    def mice(self, question: str, n_mice: Mapping[str, float]) -> str:
+    def mice(self, question: str, n_mice: Mapping[str, int]) -> str:
         """How many mice stood against how many."""
         weights = self.design[question].weights
-        counts = {arm: int(n) for arm, n in n_mice.items() if arm in weights and np.isfinite(n)}
+        counts = {arm: n for arm, n in n_mice.items() if arm in weights}
         if self.questions[question]["kind"] == "effect" and counts:
             sides = [sum(n for arm, n in counts.items() if weights[arm] * sign > 0) for sign in (1, -1)]
             return f"{sides[0]} vs {sides[1]} mice"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from livermet import keys
+from livermet.mice import rescue
 from livermet.mice.composition import membership
+from livermet.mice.contrasts import N_MICE
 from livermet.mice.design import ARM, UNIT, Design
-from livermet.mice.rescue import RESCUE
 
 Z = "z:"  # what score_tcells puts before the name of a signature
 SIGNATURE = "signature"
@@ -37,11 +39,11 @@ STATISTICS = [
 ]
 FIRST_COLUMNS = {
     "expression": [keys.POPULATION, keys.GENE, *STATISTICS, keys.MEAN_LOG_CPM, keys.MDE],
-    "pathways": [keys.POPULATION, SIGNATURE, *STATISTICS],
+    "pathways": [keys.POPULATION, SIGNATURE, keys.ESTIMATE, *STATISTICS[1:], keys.MDE],
     "composition": [keys.POPULATION, "level", *STATISTICS, keys.MDE],
     "mechanism": ["readout", keys.POPULATION, keys.ESTIMATE, "unit", *STATISTICS[1:], keys.MDE],
-    "rescue": [],
-    "rescue_genes": [],
+    "rescue": rescue.COLUMNS[1:-1],
+    "rescue_genes": rescue.GENE_COLUMNS[1:],
 }
 
 
@@ -96,8 +98,10 @@ def average_scores(
         if not chosen.any():
             continue
         groups = z[chosen].groupby(of[chosen].rename(UNIT))
-        long = groups.mean().reindex(design.units.index).dropna(how="all").stack().rename("mean_z").reset_index()
-        tables.append(long.assign(**{keys.POPULATION: name, keys.N_CELLS: long[UNIT].map(groups.size())}))
+        means = groups.mean().reindex(design.units.index).dropna(how="all").rename_axis(index=UNIT)
+        long = means.reset_index().melt(id_vars=UNIT, var_name=SIGNATURE, value_name="mean_z")
+        long[keys.POPULATION], long[keys.N_CELLS] = name, long[UNIT].map(groups.size())
+        tables.append(long)
     columns = [keys.MOUSE, keys.TISSUE, ARM, keys.POPULATION, SIGNATURE, "mean_z", keys.N_CELLS]
     if not tables:
         return pd.DataFrame(columns=columns)
@@ -123,15 +127,27 @@ def select_question(question: str, design: Design, **tables: pd.DataFrame) -> di
         of the arms that the question names. Rows keep the order of the tests.
     """
     contrast = design[question]
-    parts = [contrast.damage, contrast.repair] if contrast.kind == RESCUE else [question]
+    parts = [contrast.damage, contrast.repair] if contrast.kind == rescue.RESCUE else [question]
     found = {}
     for name, table in tables.items():
         wanted = [question] if name in ("rescue", "rescue_genes") else parts
         chosen = table[table[keys.QUESTION].isin(wanted)]
-        idle = [column for column in chosen if str(column).startswith(keys.N_MICE) and chosen[column].isna().all()]
-        chosen = chosen.drop(columns=idle)
+        chosen = _spread_mice(chosen.reset_index(drop=True))
         first = [column for column in FIRST_COLUMNS[name] if column in chosen]
         arms = [column for column in chosen if str(column).startswith(keys.N_MICE)]
         rest = [column for column in chosen if column not in first and column not in arms and column != keys.QUESTION]
-        found[name] = chosen[[*first, *arms, *rest, keys.QUESTION]].reset_index(drop=True)
+        found[name] = chosen[[*first, *arms, *rest, keys.QUESTION]]
     return found
+
+
+def _spread_mice(table: pd.DataFrame) -> pd.DataFrame:
+    """The mice of every arm in a column each, in place of one column of JSON."""
+    if N_MICE not in table:
+        return table
+    known = {text: json.loads(text) for text in table[N_MICE].dropna().unique()}
+    arms = list(dict.fromkeys(arm for counts in known.values() for arm in counts))
+    rest = table.drop(columns=N_MICE)
+    for arm in arms:
+        counts = {text: mice.get(arm) for text, mice in known.items()}
+        rest[keys.N_MICE + arm] = table[N_MICE].map(counts).astype("Int64")
+    return rest

@@ -34,9 +34,7 @@ def plot_design(samples: pd.DataFrame, factors: Mapping[str, list[str]], strata:
     names = list(factors)
     column, rows = names[-1], names[:-1]
     shown = [name for name in strata if name in mice and name not in factors and mice[name].nunique() > 1]
-    row_label = (
-        mice[rows].astype(str).agg(lambda row: " · ".join(words(level) for level in row), axis=1) if rows else ""
-    )
+    row_label = [" · ".join(words(level) for level in levels) for levels in mice[rows].astype(str).to_numpy()]
     frame = mice.assign(_row=row_label, _column=mice[column].astype(str))
     order = _row_order(factors, rows, frame["_row"])
     panels = [("Mice", frame)] + [
@@ -59,11 +57,14 @@ def plot_design(samples: pd.DataFrame, factors: Mapping[str, list[str]], strata:
             for (line, place), number in np.ndenumerate(count.to_numpy()):
                 axis.text(place, line, str(number), ha="center", va="center", color=INK, fontsize=10)
             axis.set_title(name)
+            axis.set_xticks(np.arange(1, count.shape[1]) - 0.5, minor=True)
+            axis.set_yticks(np.arange(1, len(order)) - 0.5, minor=True)
+            axis.grid(which="minor", color="white", linewidth=2)
             axis.set_xticks(
                 range(len(factors[column])), [words(level) for level in factors[column]], rotation=40, ha="right"
             )
             axis.set_yticks(range(len(order)), [label or words(column) for label in order])
-            axis.tick_params(length=0)
+            axis.tick_params(which="both", length=0)
             for spine in axis.spines.values():
                 spine.set_visible(False)
         for axis in axes[len(panels) :]:

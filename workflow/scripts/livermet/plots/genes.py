@@ -62,19 +62,18 @@ def plot_gene_counts(expression: pd.DataFrame, questions: list[str], populations
         return blank("No gene was tested.")
     rows = [name for name in questions if name in set(counts[QUESTION])]
     columns = [name for name in populations if name in set(counts[POPULATION])]
-    table = counts.set_index([QUESTION, POPULATION])
-    total = (table["n_up"] + table["n_down"]).unstack().reindex(index=rows, columns=columns)
+    table = counts[counts["n_tested"] > 0].set_index([QUESTION, POPULATION])
+    up, down = (
+        table[name].unstack().reindex(index=rows, columns=columns).to_numpy(dtype=float) for name in ("n_up", "n_down")
+    )
+    total = up + down
     with look():
         figure = canvas(1.9 + 0.36 * len(rows), f"Genes that change (adjusted p < {ALPHA:g}), rising / falling")
         axes = figure.subplots()
-        axes.imshow(np.where(total > 0, total, np.nan).astype(float), cmap="Blues", norm=LogNorm(1, max(300.0, float(total.max().max()) * 3)),
+        axes.imshow(np.where(total > 0, total, np.nan), cmap="Blues", norm=LogNorm(1, max(300.0, 3 * float(np.nan_to_num(total).max()))),
                     aspect="auto")  # fmt: skip
-        for (row, column), value in np.ndenumerate(total.to_numpy(dtype=float)):
-            if np.isnan(value):
-                text = "–"
-            else:
-                one = table.loc[(rows[row], columns[column])]
-                text = f"{int(one['n_up'])} / {int(one['n_down'])}" if value else "0"
+        for (row, column), value in np.ndenumerate(total):
+            text = "–" if np.isnan(value) else f"{up[row, column]:.0f} / {down[row, column]:.0f}" if value else "0"
             axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=INK if value else GREY)
         axes.set_xticks(range(len(columns)), [words(name) for name in columns], rotation=35, ha="right")
         axes.set_yticks(range(len(rows)), [words(name) for name in rows])
@@ -120,8 +119,9 @@ def plot_volcanoes(expression: pd.DataFrame, questions: Mapping[str, str], popul
             axis.set_title(words(name))
         for axis in axes[len(shown) :]:
             axis.set_visible(False)
-        figure.supxlabel("log2 fold change", fontsize=9)
-        figure.supylabel("-log10 p-value", fontsize=9)
+        for place, axis in enumerate(axes[: len(shown)]):
+            axis.set_xlabel("log2 fold change" if place + columns >= len(shown) else "")
+            axis.set_ylabel("−log10 p" if place % columns == 0 else "")
         present = [name for name in populations if name in set(below[POPULATION])]
         for name in present:
             axes[0].plot([], [], "o", color=palette[name], markersize=5, label=words(name))

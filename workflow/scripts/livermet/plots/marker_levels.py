@@ -56,15 +56,16 @@ def measure_markers(counts: AnnData, labels: pd.DataFrame, markers: dict[str, An
     for of in names:
         if of == UNASSIGNED:
             continue
-        for gene in _telling(of, {g for one in known.sets if one.lineage == of for g in one.up}, mean, share, n_genes):
-            rows += [(name, gene, of, int(sizes[name]), mean.loc[name, gene], share.loc[name, gene]) for name in names]
+        for gene in _telling(of, {g for one in known.sets if one.lineage == of for g in one.up}, share, n_genes):
+            rows += [(name, gene, of, int(sizes[name]), mean.at[name, gene], share.at[name, gene]) for name in names]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _telling(of: str, genes: set[str], mean: pd.DataFrame, share: pd.DataFrame, number: int) -> list[str]:
+def _telling(of: str, genes: set[str], share: pd.DataFrame, number: int) -> list[str]:
     """Genes that set a lineage apart: expressed by many of its cells and by few of any other's."""
-    present = sorted(genes & set(mean.columns))
-    others = [name for name in mean.index if name not in (of, UNASSIGNED)]
-    lead = share.loc[of, present] - (share.loc[others, present].max() if others else 0.0)
-    lead = lead[share.loc[of, present] > 0]
-    return list(lead.sort_values(ascending=False, kind="stable").index[:number])
+    present = sorted(genes & set(share.columns))
+    others = [name for name in share.index if name not in (of, UNASSIGNED)]
+    own = share[present].to_numpy()[share.index.get_loc(of)]
+    elsewhere = share[present].reindex(others).to_numpy().max(axis=0, initial=0.0)
+    ranked = [present[place] for place in np.argsort(elsewhere - own, kind="stable") if own[place] > 0]
+    return ranked[:number]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from livermet.plots.style import INK, arm_legend, arm_styles, blank, canvas, jitter, look
 from livermet.plots.words import arm_order, words
@@ -81,8 +82,9 @@ def _draw_arms(axis: Axes, part: pd.DataFrame, arms: list[str], factors: Mapping
             axis.axvline(place - 0.5, color="#cbd2d9", linewidth=0.8)
     if log and floor is not None:
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value >= 0.01 else f"{100 * value:g}%")
-        axis.yaxis.set_minor_formatter(lambda value, _: "")
+        axis.yaxis.set_minor_locator(NullLocator())
     axis.set_xticks([])
     axis.set_xlim(-0.7, len(arms) - 0.3)
     axis.grid(axis="y")

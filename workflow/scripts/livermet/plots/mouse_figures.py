@@ -47,15 +47,18 @@ def draw_mice(
     asked = {name: one["sentence"] for name, one in design["questions"].items()}
     effects = {name: text for name, text in asked.items() if design["questions"][name]["kind"] != "rescue"}
     populations = list(settings["populations"])
-    headline = answers[answers["headline"].astype(str).str.lower().isin(["true", "1"])]
+    told = mechanism.drop_duplicates(READOUT).astype({READOUT: str, "label": str})
+    labels: dict[str, str] = dict(zip(told[READOUT], told["label"], strict=True))
+    is_rescue = answers["endpoint"] == "rescue"
+    headline = answers[~is_rescue & answers["headline"].astype(str).str.lower().isin(["true", "1"])]
     return {
-        "answers": plot_answers(headline, asked),
+        "answers": plot_answers(headline, asked, labels),
         "composition": draw_composition(proportions, populations, factors),
         "pathways": plot_pathways(pathways, effects, populations),
         "gene_counts": plot_gene_counts(expression, list(effects), populations),
         "volcanoes": plot_volcanoes(expression, effects, populations),
         "mechanism": draw_readouts(readouts, mechanism, factors),
-        "rescue": plot_rescue(answers[answers["endpoint"] == "rescue"], asked),
+        "rescue": plot_rescue(answers[is_rescue], asked),
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from livermet.keys import ADJUSTED_P_VALUE, ESTIMATE, POPULATION, QUESTION
+from livermet.keys import ADJUSTED_P_VALUE, ESTIMATE, LOG_FOLD_CHANGE, POPULATION, QUESTION
 from livermet.plots.style import DIVERGING, INK, blank, canvas, look
 from livermet.plots.words import words
 
@@ -25,7 +25,7 @@ def plot_pathways(pathways: pd.DataFrame, questions: Mapping[str, str], populati
     Parameters
     ----------
     pathways
-        One row a question x population x signature: estimate (mean log2 fold change of its genes), adjusted_p_value.
+        One row a question x population x signature: estimate or log_fold_change (mean over its genes), adjusted_p_value.
     questions
         Name -> the question in words, in the order in which they are asked.
     populations
@@ -38,13 +38,14 @@ def plot_pathways(pathways: pd.DataFrame, questions: Mapping[str, str], populati
     """
     if pathways.empty:
         return blank("No signature was tested.")
+    effect = ESTIMATE if ESTIMATE in pathways else LOG_FOLD_CHANGE
     shown = [name for name in questions if name in set(pathways[QUESTION])][:MAX_QUESTIONS]
     table = pathways[pathways[QUESTION].isin(shown)]
     columns = [name for name in populations if name in set(table[POPULATION])]
     best = table.groupby(SIGNATURE)[ADJUSTED_P_VALUE].min().sort_values(kind="stable")
     passing = int((best < ALPHA).sum())
     rows = list(best.index[:MAX_SIGNATURES])
-    strength = table.groupby(SIGNATURE)[ESTIMATE].mean()
+    strength = table.groupby(SIGNATURE)[effect].mean()
     rows.sort(key=lambda name: -strength[name])
     with look():
         title = f"{passing} of {len(best)} signatures change in at least one population (adjusted p < {ALPHA:g})"
@@ -52,7 +53,7 @@ def plot_pathways(pathways: pd.DataFrame, questions: Mapping[str, str], populati
         axes = np.atleast_1d(figure.subplots(1, len(shown), sharey=True))
         for axis, name in zip(axes, shown, strict=True):
             part = table[table[QUESTION] == name]
-            value = part.pivot_table(index=SIGNATURE, columns=POPULATION, values=ESTIMATE, observed=True)
+            value = part.pivot_table(index=SIGNATURE, columns=POPULATION, values=effect, observed=True)
             p = part.pivot_table(index=SIGNATURE, columns=POPULATION, values=ADJUSTED_P_VALUE, observed=True)
             value, p = value.reindex(index=rows, columns=columns), p.reindex(index=rows, columns=columns)
             axis.set_facecolor("#f0f2f4")

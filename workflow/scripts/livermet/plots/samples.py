@@ -50,7 +50,8 @@ def plot_samples(barcodes: pd.DataFrame, samples: pd.DataFrame, factors: Mapping
     groups = barcodes.groupby(barcodes[SAMPLE].astype(str), sort=False)
     order = [name for name in samples[SAMPLE].astype(str) if name in groups.groups]
     arms, styles = arm_of(samples.set_index(SAMPLE), factors), arm_styles(factors)
-    kept, ambient = groups[KEPT].sum(), groups[AMBIENT].median()
+    kept = groups[KEPT].sum()
+    ambient = barcodes[barcodes[KEPT].astype(bool)].groupby(SAMPLE)[AMBIENT].mean().reindex(order)
     doublets = (
         barcodes.assign(_called=barcodes[IS_DOUBLET].astype(float))
         .groupby(barcodes[SAMPLE].astype(str))["_called"]

@@ -31,10 +31,10 @@ def plot_stability(stability: pd.DataFrame) -> Figure:
         axes.plot(chosen["resolution"], chosen["stability"], "o", markersize=12, markerfacecolor="none",
                   markeredgecolor=INK, markeredgewidth=1.3)  # fmt: skip
         for _, row in table.iterrows():
-            axes.annotate(f"{int(row['n_clusters'])} clusters", (row["resolution"], row["stability"]), xytext=(0, -17),
+            axes.annotate(f"{int(row['n_clusters'])} clusters", (row["resolution"], row["stability"]), xytext=(0, -30),
                           textcoords="offset points", ha="center", fontsize=8.5, color=GREY)  # fmt: skip
         low = float((table["stability"] - table["stability_sd"].fillna(0)).min())
-        axes.set_ylim(min(0.6, low - 0.12), 1.03)
+        axes.set_ylim(max(0.0, min(0.85, low - 0.06)), 1.015)
         axes.margins(x=0.12)
         axes.set_xticks(table["resolution"], [f"{value:g}" for value in table["resolution"]])
         axes.set_xlabel("Leiden resolution")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from livermet.keys import STATE, UNASSIGNED
@@ -59,7 +60,7 @@ def plot_state_scores(scores: pd.DataFrame, states: pd.DataFrame) -> Figure:
             spine.set_visible(False)
         if mean.shape[1] <= 22:
             for (row, place), value in np.ndenumerate(mean.to_numpy()):
-                shade = drawn.cmap(drawn.norm(value))
+                shade = to_hex(drawn.to_rgba(value))
                 axes.text(place, row, f"{value:.1f}", ha="center", va="center", fontsize=7,
                           color="white" if dark(shade) else "#334e68")  # fmt: skip
         bar = figure.colorbar(drawn, ax=axes, shrink=0.7, aspect=18, pad=0.01, extend="both")

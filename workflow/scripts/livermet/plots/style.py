@@ -15,8 +15,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from livermet.keys import CONFIRMATORY, DESCRIPTIVE, EXPLORATORY, NOT_ESTIMABLE, UNASSIGNED
@@ -77,8 +78,8 @@ def canvas(height: float, title: str, width: float = WIDTH) -> Figure:
     title
         One sentence, set at the left.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.04)
+    engine = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.04)
+    figure = Figure(figsize=(width, height), layout=engine)
     figure.suptitle(title, x=0.008, ha="left", fontsize=11.5, fontweight="bold", color=INK, wrap=True)
     return figure
 
@@ -95,7 +96,7 @@ def blank(reason: str, title: str = "Nothing to draw") -> Figure:
 
 def colour_of(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
     """A colour for every name: the house's where it has one, else the next of a fixed row."""
-    row = [mpl.colors.to_hex(colour) for colour in colormaps["tab20"].colors]
+    row = [to_hex(colormaps["tab20"](place)) for place in range(20)]
     unknown = [name for name in names if name not in known]
     spare = {name: row[place % len(row)] for place, name in enumerate(unknown)}
     return {name: known.get(name, spare.get(name, GREY)) for name in names}
@@ -179,6 +180,8 @@ def as_outputs(figures: Mapping[str, Figure]) -> dict[str, Figure]:
     """Every figure under the names of its two files: `<name>_png` and `<name>_pdf`."""
     for figure in figures.values():
         # Laid out once and not again for each file.
-        figure.get_layout_engine().execute(figure)
-        figure.set_layout_engine("none")
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
     return {f"{name}_{ending}": figure for name, figure in figures.items() for ending in ("png", "pdf")}

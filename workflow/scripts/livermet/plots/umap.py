@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from livermet.keys import UNASSIGNED
-from livermet.plots.style import GREY, INK, PALE, bare, blank, canvas, colour_of, look
+from livermet.plots.style import GREY, HUES, INK, PALE, WIDTH, bare, blank, canvas, colour_of, look
 from livermet.plots.words import arm_order, arm_words, words
 
 X, Y = "umap_1", "umap_2"
@@ -48,7 +48,7 @@ def plot_labels(
     palette = colour_of(sizes.index, colours)
     extras = {name: groups for name, groups in beside.items() if groups.nunique() > 1}
     with look():
-        figure = canvas(6.0, title)
+        figure = canvas(float(np.clip(0.6 + 0.66 * WIDTH * _ratio(layout), 4.0, 7.0)), title)
         if extras:
             grid = figure.add_gridspec(len(extras), 2, width_ratios=(2.1, 1))
             main = figure.add_subplot(grid[:, 0])
@@ -59,7 +59,8 @@ def plot_labels(
         _name_groups(main, layout, labels, palette)
         for axis, (name, groups) in zip(small, extras.items(), strict=True):
             groups = groups.reindex(layout.index).astype(str)
-            hues = colour_of(sorted(groups.unique()), {})
+            levels = sorted(groups.unique())
+            hues = dict(zip(levels, HUES[1:], strict=False)) if len(levels) < len(HUES) else colour_of(levels, {})
             _points(axis, layout, groups.map(hues), 0.5 * _dot(len(layout)))
             axis.set_title(name)
             for level, colour in list(hues.items())[:8]:
@@ -104,9 +105,9 @@ def plot_arms(
     rows = int(np.ceil(len(order) / columns))
     rng = np.random.default_rng(0)  # which cells are shown, nothing else
     with look():
-        figure = canvas(
-            0.7 + 2.45 * rows, f"Where each arm's cells lie: {number:,} cells of every arm, coloured by lineage"
-        )
+        panel = WIDTH / columns * min(_ratio(layout), 1.4)
+        title = f"Where each arm's cells lie: {number:,} cells of every arm, coloured by lineage"
+        figure = canvas(1.1 + (panel + 0.4) * rows, title)
         axes = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
         for axis, arm in zip(axes, order, strict=False):
             cells = layout.index[(arms == arm).to_numpy()]
@@ -116,7 +117,16 @@ def plot_arms(
             axis.set_title(arm_words(arm, factors).replace(" · ", "\n", 1), fontsize=9)
         for axis in axes[len(order) :]:
             axis.set_visible(False)
+        sizes = labels.value_counts()
+        for name in sizes.index:
+            axes[0].plot([], [], "o", color=palette[name], markersize=4.5, label=words(name))
+        figure.legend(loc="outside lower center", ncols=5, handletextpad=0.1, columnspacing=1.2, fontsize=8)
     return figure
+
+
+def _ratio(layout: pd.DataFrame) -> float:
+    """Height of the layout over its width."""
+    return float(np.ptp(layout[Y]) / max(np.ptp(layout[X]), 1e-9))
 
 
 def _dot(count: int) -> float:

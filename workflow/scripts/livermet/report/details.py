@@ -152,7 +152,7 @@ def table_of_samples(barcodes: pd.DataFrame, samples: pd.DataFrame, factors: Map
             continue
         kept = cells[cells[KEPT].astype(bool)]
         reasons = cells.loc[~cells[KEPT].astype(bool), DROP_REASON].astype(str)
-        reasons = reasons.str.split("; ").explode().str.replace(r" \(.*", "", regex=True).value_counts()
+        counts = reasons.str.split("; ").explode().str.replace(r" \(.*", "", regex=True).value_counts()
         rows.append(
             {
                 SAMPLE: row[SAMPLE],
@@ -165,7 +165,7 @@ def table_of_samples(barcodes: pd.DataFrame, samples: pd.DataFrame, factors: Map
                 MITO: kept[MITO].median(),
                 AMBIENT: kept[AMBIENT].median(),
                 IS_DOUBLET: cells[IS_DOUBLET].astype(float).mean(),
-                "reasons": "; ".join(f"{words(reason)} {number}" for reason, number in reasons.items()),
+                "reasons": "; ".join(f"{words(reason)} {number}" for reason, number in counts.items()),
             }
         )
     columns = [

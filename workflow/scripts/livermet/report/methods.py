@@ -127,19 +127,21 @@ def _write_quality(writer: _Writer, config: Mapping[str, Any], packages: Mapping
     kept = int(facts.barcodes[KEPT].sum())
     measured = int((facts.samples["soup_source"] == "raw matrix").sum())
     estimated = len(facts.samples) - measured
-    where = f"from the empty droplets of the raw matrix in {measured} samples" if measured else ""
-    guess = f"by an estimate from the filtered counts in {estimated}" if estimated else ""
+    where = f"taken from the empty droplets of the raw matrix in {measured} samples" if measured else ""
+    guess = f"estimated from all barcodes of the filtered matrix in {estimated} samples" if estimated else ""
     doublets = "were dropped" if quality["remove_doublets"] else "were kept and marked"
     writer.section(
         "Quality control",
-        f"""Within each sample, barcodes were dropped whose log UMIs, log genes or mitochondrial share lay more than
-        {quality["mads"]:g} median absolute deviations from the sample's median, with hard limits of {quality["min_umis"]}
-        UMIs, {quality["min_genes"]} genes, a mitochondrial share of {quality["max_mitochondrial_fraction"]:.0%} and a
-        haemoglobin share of {quality["max_haemoglobin_fraction"]:.0%}; the adaptive mitochondrial cut was never put below
-        {quality["min_mitochondrial_cut"]:.0%}. Doublets were scored against doublets simulated from the sample itself, as in
-        Scrublet [@scrublet], at an expected rate of {quality["expected_doublet_rate_per_1000"]:.2%} for every 1,000 cells;
-        called doublets {doublets}. The ambient profile and its share in each cell were found as in SoupX [@soupx],
-        {" and ".join(part for part in (where, guess) if part) or "where it could be"}. {kept:,} cells
+        f"""Hard limits dropped barcodes with fewer than {quality["min_umis"]} UMIs, fewer than {quality["min_genes"]} genes, a
+        mitochondrial share above {quality["max_mitochondrial_fraction"]:.0%} or a haemoglobin share above
+        {quality["max_haemoglobin_fraction"]:.0%}. Within each sample, barcodes were then dropped whose log UMIs or log genes
+        lay more than {quality["mads"]:g} median absolute deviations from the median both of the sample and of cells of their
+        own kind, so that no kind of cell is dropped for what it is; and those above a mitochondrial cut found in the same
+        way, never below {quality["min_mitochondrial_cut"]:.0%}. Doublets were scored after the idea of Scrublet [@scrublet],
+        against pairs of unlike cells of the same sample added up, at an expected share of
+        {quality["expected_doublet_rate_per_1000"]:.2%} for every 1,000 barcodes; called doublets {doublets}. The share of
+        ambient RNA was read, after the idea of SoupX [@soupx], from genes that a kind of cell does not express, with the
+        ambient profile {" and ".join(part for part in (where, guess) if part)}. {kept:,} cells
         ({kept / max(len(facts.barcodes), 1):.1%} of the barcodes) were kept; counts were not altered.""",
     )
 
@@ -194,11 +196,11 @@ def _write_tcells(writer: _Writer, config: Mapping[str, Any], packages: Mapping[
     writer.section(
         "T-cell states",
         f"""{len(facts.states):,} cells of {", ".join(words(name) for name in tcells["lineages"])} lineage were scored for
-        signatures against control genes matched for expression (after Tirosh et al. [@tirosh]), with the expression bins
-        frozen in advance so that a score does not move when a sample is added, and as a z against {tcells["n_control_sets"]}
-        random matched sets; UCell [@ucell] scores stand beside them as a second opinion. Lineage gates come first, then the
-        state with the highest z; a cell whose best z is below {tcells["min_z"]:g} stays unassigned. Fas and Fasl define no
-        state.""",
+        signatures against control genes of like expression (after Tirosh et al. [@tirosh]), {tcells["n_control_sets"]} matched
+        sets a signature, drawn by a rule that looks at no other cell of the study: a score does not move when a sample is
+        added. UCell [@ucell] gives a second opinion. Calls were made on scores averaged over each cell's neighbours: lineage
+        gates come first, then the state with the highest z against the matched sets; a cell whose best z is below
+        {tcells["min_z"]:g} stays unassigned. Fas and Fasl define no state.""",
     )
 
 
@@ -227,15 +229,17 @@ def _write_tests(writer: _Writer, config: Mapping[str, Any], packages: Mapping[s
         [@squair], scaled by TMM [@tmm], and tested by the quasi-likelihood F-test of edgeR v4 [@edger] (edgepython
         {packages["edgepython"]}). limma-voom [@voom] (pylimma {packages["pylimma"]}) gives a second opinion. Intervals are
         {level:.0%} intervals. The smallest effect detectable with 80 % power is printed beside every test.""",
-        """Signatures, the primary endpoint: fry, the analytic form of the rotation test ROAST [@roast], asks whether a
-        signature's genes change, and camera [@camera] whether they change more than other genes.""",
+        """Signatures, the primary endpoint: the estimate is the mean log2 fold change of a signature's genes, with an interval
+        from one score a mouse; fry, the analytic limit of the rotation test ROAST [@roast], asks whether its genes change, and
+        camera [@camera] whether they change more than other genes. Genes that define a population are not tested in it.""",
         """Composition: centred log-ratios [@aitchison] weighted by their precision, with a linear model whose variances are
         moderated across populations [@limma], as in crumblr [@crumblr]. Single-cell counts carry ratios only: a fold change
         is relative to the other cells of the mouse.""",
         """Mechanism: Fasl-Fas read-outs declared in advance, one value a mouse, tested with precision-weighted linear
         models. The T cells that died are not in the data; Fas is a target of p53, so the p53 response is scored beside it.""",
-        """Rescue: the repair effect over minus the damage effect on a read-out declared in the config, from one model of all
-        mice, with Fieller's interval [@fieller]; not estimable where the damage is not separated from zero."""
+        """Rescue: the repair over minus the damage, on read-outs declared in the config with weights from outside the study,
+        with Fieller's interval [@fieller] from the joint covariance of both effects, which share mice; not estimable where
+        the damage is not separated from zero."""
         if any(question["kind"] == "rescue" for question in config["design"]["questions"])
         else "",
         """Adjusted p-values are Benjamini-Hochberg [@bh] within a question and endpoint.""",

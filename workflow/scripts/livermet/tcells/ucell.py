@@ -86,9 +86,12 @@ def rank_gains(counts: sparse.csr_matrix, *, max_rank: int) -> tuple[sparse.csr_
     n_cells, n_genes = counts.shape
     row = np.repeat(np.arange(n_cells), np.diff(counts.indptr))
     # Counts as codes 0, 1, ..., so that a cell with one huge count does not make the histogram huge.
-    values, code = np.unique(counts.data, return_inverse=True)
-    expressed = counts.data > 0
-    width = len(values)
+    values = counts.data.astype(np.int64)
+    present = np.zeros(int(values.max(initial=0)) + 1, dtype=bool)
+    present[values] = True
+    code = (np.cumsum(present) - 1)[values]
+    expressed = values > 0
+    width = int(present.sum())
     histogram = np.bincount(row * width + code, weights=expressed, minlength=n_cells * width).reshape(n_cells, width)
     above = histogram[:, ::-1].cumsum(axis=1)[:, ::-1] - histogram
     rank = np.minimum(above + (histogram + 1) / 2, max_rank + 1)

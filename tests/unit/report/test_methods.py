@@ -1,0 +1,103 @@
+"""The methods tell what was run, with the numbers of the run, and cite what they name."""
+
+from __future__ import annotations
+
+import copy
+import re
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from livermet.report.methods import Facts, compose_methods
+from livermet.report.references import REFERENCES
+from livermet.report.rendering import render
+from livermet.report.versions import read_versions
+
+VERSIONS = read_versions()
+
+
+def outline(toy: SimpleNamespace, config: dict | None = None, **changes: object) -> dict:
+    names = ("barcodes", "samples", "stability", "integration", "states", "design")
+    facts = Facts(**{**{name: getattr(toy, name) for name in names}, **changes})
+    return compose_methods(config or toy.config, VERSIONS, facts)
+
+
+def text_of(methods: dict) -> str:
+    return " ".join(
+        run["text"] for section in methods["sections"] for paragraph in section["paragraphs"] for run in paragraph
+    )
+
+
+def test_numbers_are_those_of_the_run(toy: SimpleNamespace) -> None:
+    text = text_of(outline(toy))
+    assert "12 samples from 12 mice in 4 arms (3 to 3 mice an arm)" in text
+    assert "600 barcodes went in" in text
+    assert "480 cells (80.0% of the barcodes) were kept" in text
+    assert "Resolution 1 (12 clusters; adjusted Rand index 0.93)" in text
+    assert "from 0.70 to 0.95" in text
+    assert f"{toy.design['residual_df']} residual degrees of freedom" in text
+    assert f"edgepython {VERSIONS['packages']['edgepython']}" in text.replace("(", "").replace(")", "")
+
+
+def test_settings_show(toy: SimpleNamespace) -> None:
+    config = copy.deepcopy(toy.config)
+    config["quality"]["min_umis"] = 777
+    config["tcells"]["min_z"] = 2.5
+    config["cluster"]["resolution"] = 1.0
+    text = text_of(outline(toy, config))
+    assert "777 UMIs" in text
+    assert "best z is below 2.5" in text
+    assert "was set in the config" in text
+
+
+def test_only_what_was_run_is_cited(toy: SimpleNamespace) -> None:
+    full = outline(toy)
+    assert {"10.1038/s41592-019-0619-0", "10.1111/j.2517-6161.1954.tb00159.x"} <= {
+        one["doi"] for one in full["references"]
+    }
+    config = copy.deepcopy(toy.config)
+    config["embed"]["integrate"] = "none"
+    config["design"]["questions"] = [one for one in config["design"]["questions"] if one["kind"] != "rescue"]
+    config["demo"]["simulate"] = False
+    less = outline(toy, config, states=pd.DataFrame())
+    dois = {one["doi"] for one in less["references"]}
+    assert not dois & {"10.1038/s41592-019-0619-0", "10.1111/j.2517-6161.1954.tb00159.x", "10.1016/j.csbj.2021.06.043"}
+    assert "Batches were not brought together" in text_of(less)
+    assert "simulated: " not in text_of(less)
+    assert "No T cells were found" in text_of(less)
+
+
+def test_one_batch_is_not_said_to_be_integrated(toy: SimpleNamespace) -> None:
+    assert "Batches were not brought together" in text_of(outline(toy, integration=toy.integration.iloc[:0]))
+
+
+def test_citations_are_numbered_by_first_use_and_every_reference_is_used(toy: SimpleNamespace) -> None:
+    methods = outline(toy)
+    used = [
+        run["cites"]
+        for section in methods["sections"]
+        for paragraph in section["paragraphs"]
+        for run in paragraph
+        if run["cites"]
+    ]
+    first = list(dict.fromkeys(used))
+    assert first == sorted(first) == [one["number"] for one in methods["references"]]
+    assert "[@" not in text_of(methods)
+
+
+def test_markdown(toy: SimpleNamespace) -> None:
+    methods = outline(toy)
+    markdown = render("methods.md.j2", **methods)
+    assert markdown.startswith("# Methods: Twelve mice & <two> sites\n")  # not escaped: it is no HTML
+    numbers = {int(found) for found in re.findall(r"\[(\d+)\]", markdown)}
+    assert numbers == set(range(1, len(methods["references"]) + 1))
+    assert markdown.count("\n## ") == len(methods["sections"]) + 1
+    assert not re.search(r"\n{4,}", markdown)
+
+
+@pytest.mark.parametrize("key", REFERENCES)
+def test_references_have_a_doi_and_a_year(key: str) -> None:
+    one = REFERENCES[key]
+    assert re.fullmatch(r"10\.\d{4,}/\S+", one.doi)
+    assert re.search(r"\((19|20)\d\d\)$", one.text)

@@ -1,0 +1,18 @@
+"""Every question put to every gene set that applies to a population, with mice as replicates."""
+
+from livermet.mice.applicable import defining_genes
+from livermet.mice.design import Design
+from livermet.mice.pathways import test_pathways
+from livermet.step import Step
+
+with Step(snakemake) as step:
+    sets = step.load("signatures")
+    step.save(
+        pathways=test_pathways(
+            pseudobulk=step.load("pseudobulk"),
+            design=Design.from_dict(step.load("design")),
+            signatures=sets["signatures"],
+            aliases=sets["aliases"],
+            defining=defining_genes(step.load("states"), step.load("lineages"), sets["signatures"]),
+        )
+    )
