@@ -165,8 +165,10 @@ rule test_mechanism:
         labels=f"{STEPS}/label_cells/labels.parquet",
         design=f"{STEPS}/check_design/design.json",
         signatures="resources/signatures.yaml",
+        states=config["tcells"]["states"],
+        lineages=config["annotate"]["markers"],
         mechanism="resources/mechanism.yaml",
-        code=sources("step", "mice.mechanism"),
+        code=sources("step", "mice.mechanism", "mice.applicable"),
     output:
         mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
         readouts=f"{STEPS}/test_mechanism/readouts.tsv",
@@ -196,7 +198,9 @@ rule test_rescue:
         expression=f"{STEPS}/test_expression/expression.parquet",
         design=f"{STEPS}/check_design/design.json",
         signatures="resources/signatures.yaml",
-        code=sources("step", "mice.rescue"),
+        states=config["tcells"]["states"],
+        lineages=config["annotate"]["markers"],
+        code=sources("step", "mice.rescue", "mice.applicable"),
     output:
         rescue=f"{STEPS}/test_rescue/rescue.parquet",
         genes=f"{STEPS}/test_rescue/genes.parquet",
@@ -212,7 +216,7 @@ rule test_rescue:
     params:
         settings={
             key: config["design"][key]
-            for key in ("questions", "min_cells", "confidence")
+            for key in ("questions", "populations", "min_cells", "confidence")
         },
     script:
         "../scripts/test_rescue.py"

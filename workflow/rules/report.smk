@@ -83,7 +83,7 @@ rule draw_quality:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=700,
+        mem_mb=900,
     params:
         limits=config["quality"],
     script:

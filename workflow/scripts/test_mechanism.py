@@ -1,5 +1,6 @@
 """The Fasl-Fas axis, mouse by mouse, for every question."""
 
+from livermet.mice.applicable import defining_genes
 from livermet.mice.design import Design
 from livermet.mice.mechanism import load, test_mechanism
 from livermet.mice.readouts import units_of_cells
@@ -7,15 +8,9 @@ from livermet.step import Step
 from livermet.tcells import signatures
 
 with Step(snakemake) as step:
-    design, counts = Design.from_dict(step.load("design")), step.load("counts")
-    results = test_mechanism(
-        counts,
-        step.load("pseudobulk"),
-        step.load("labels"),
-        units_of_cells(counts.obs, design),
-        design,
-        step.params["settings"],
-        signatures.load(step.load("signatures")),
-        load(step.load("mechanism")),
-    )
-    step.save(**results)
+    design, counts, sets = Design.from_dict(step.load("design")), step.load("counts"), step.load("signatures")
+    inputs = {"counts": counts, "units": units_of_cells(counts.obs, design), "design": design}
+    inputs |= {name: step.load(name) for name in ("pseudobulk", "labels")} | {"settings": step.params["settings"]}
+    inputs |= {"signatures": signatures.load(sets), "mechanism": load(step.load("mechanism"))}
+    called = defining_genes(step.load("states"), step.load("lineages"), sets["signatures"])
+    step.save(**test_mechanism(**inputs, defining=called))

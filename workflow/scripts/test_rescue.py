@@ -1,11 +1,14 @@
 """How much of a damage each repair undoes, on the read-outs that the config declares, and gene by gene."""
 
+from livermet.mice.applicable import defining_genes
 from livermet.mice.design import Design
 from livermet.mice.rescue import test_rescue
 from livermet.step import Step
 from livermet.tcells import signatures
 
 with Step(snakemake) as step:
-    design, sets = Design.from_dict(step.load("design")), signatures.load(step.load("signatures"))
-    tables = [step.load(name) for name in ("abundance", "pseudobulk", "expression")]
-    step.save(**test_rescue(*tables, design=design, settings=step.params["settings"], signatures=sets))
+    sets = step.load("signatures")
+    inputs = {name: step.load(name) for name in ("abundance", "pseudobulk", "expression")}
+    inputs |= {"design": Design.from_dict(step.load("design")), "settings": step.params["settings"]}
+    called = defining_genes(step.load("states"), step.load("lineages"), sets["signatures"])
+    step.save(**test_rescue(**inputs, signatures=signatures.load(sets), defining=called))

@@ -104,7 +104,12 @@ def perfect(truth: dict[str, pd.DataFrame], study: Study) -> dict[str, pd.DataFr
 
 def with_interval(table: pd.DataFrame, column: str) -> pd.DataFrame:
     called = (table[column].abs() > 0.05).astype(float)
-    return table.assign(ci_low=table[column] - 0.2, ci_high=table[column] + 0.2, adjusted_p_value=0.9 - 0.89 * called)
+    return table.assign(
+        ci_low=table[column] - 0.2,
+        ci_high=table[column] + 0.2,
+        standard_error=0.1,
+        adjusted_p_value=0.9 - 0.89 * called,
+    )
 
 
 def expression_of(study: Study) -> pd.DataFrame:
@@ -213,10 +218,14 @@ def test_false_calls_and_shrunken_effects_are_missed(
     null = (expression["question"] == "anti_pdl1_subcutaneous") & (expression["population"] == "B_cell")
     expression.loc[expression.index[null][:3], "adjusted_p_value"] = 0.01
     site = expression["question"] == "site_untreated"
+    liver = site & (expression["gene"] == "Alb")
+    expression.loc[liver, "adjusted_p_value"] = 0.01
     expression.loc[expression.index[site][::100], "adjusted_p_value"] = 0.01
     table = compare({**perfect, "expression": expression}, truth)
     assert table.loc["gene effects, site_untreated", "verdict"] == "missed"
     assert table.loc["gene effects, site_untreated", "found"] == pytest.approx(0.5, abs=0.02)
     assert table.loc["false calls, site_untreated", "verdict"] == "missed"
+    assert "hepatocytes' own genes" in table.loc["false calls, site_untreated", "detail"]
+    assert f"; {liver.sum()} of the" in table.loc["false calls, site_untreated", "detail"]
     assert table.loc["calls among genes, anti_pdl1_subcutaneous", "found"] == 3
     assert table.loc["calls among genes, anti_pdl1_subcutaneous", "verdict"] == "missed"

@@ -36,7 +36,7 @@ def test_barcode_twice(tmp_path: Path, matrix: pd.DataFrame) -> None:
 
 
 def test_no_cell(tmp_path: Path, matrix: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="sample 's'.*no cell"):
+    with pytest.raises(InputError, match=r"sample 's'.*no cell"):
         read_sample(write_h5(tmp_path / "none.h5", matrix.iloc[:, :0]), sample="s", species="mouse")
 
 

@@ -75,6 +75,13 @@ def test_a_difference_of_effects(writer: Writer) -> None:
     )
 
 
+def test_odds_are_told_as_odds(writer: Writer) -> None:
+    text = writer.change("drug", "Fas-positive share of B cells", result(), odds=True)
+    assert text.startswith(
+        "In mice with tumours, the drug raised the Fas-positive share of B cells 2.8-fold in odds (95 %"
+    )
+
+
 def test_tiers_speak(writer: Writer) -> None:
     assert writer.change("drug", "B cells", result(tier="exploratory")).startswith("Exploratory: In mice with tumours")
     blind = result(tier="descriptive", ci_low=np.nan, ci_high=np.nan, adjusted_p_value=np.nan, mice="1 vs 1 mice")
@@ -254,6 +261,7 @@ def test_question_tables_put_the_agreed_columns_first() -> None:
     ]  # fmt: skip
     assert one["n_mice_tumour.drug"].tolist() == [3, 3]
     assert len(one) == 2
-    both = tables.select_question("rescue", design, expression=expression)["expression"]
-    assert set(both["question"]) == {"drug", "site"}
-    assert len(both) == 3
+    named = expression.assign(population=["CD8_activated", "B_cell", "CD8_activated"])
+    both = tables.select_question("rescue", design, expression=named)["expression"]
+    assert both["question"].tolist() == ["drug", "site"]
+    assert set(both["population"]) == {"CD8_activated"}

@@ -78,7 +78,7 @@ class Cohort:
     def test(self) -> dict[str, pd.DataFrame]:
         return mechanism.test_mechanism(
             self.counts, self.pseudobulk, self.labels, self.units, self.design, self.settings,
-            signatures.load(SETS), mechanism.load(READOUTS),
+            signatures.load(SETS), mechanism.load(READOUTS), {"CD8_activated": ["Cd69"]},
         )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def pseudobulk(design: Design, lift: dict[str, float] | None = None) -> anndata.
 
 
 def run(design: Design, table: pd.DataFrame, sums: anndata.AnnData, settings: dict) -> pd.DataFrame:
-    return rescue.test_rescue(table, sums, NO_GENES, design, settings, signatures.load(SETS))["rescue"].set_index(
+    return rescue.test_rescue(table, sums, NO_GENES, design, settings, signatures.load(SETS), {})["rescue"].set_index(
         "readout"
     )
 
@@ -193,3 +193,14 @@ def test_genes_two_stage_and_strict() -> None:
     # Three genes pass the first stage, so the second adjusts over three: .8 stays .8, 1e-6 becomes 1.5e-6.
     assert found.loc["Back", "repair_adjusted_p_value"] == pytest.approx(1.5e-6)
     assert list(found.reset_index().columns[:4]) == ["gene", "question", "population", "gene_id"]
+
+
+def test_genes_that_call_the_population_are_no_axis() -> None:
+    settings = make_settings()
+    design = make_design(3, settings)
+    sums = pseudobulk(design, {"tumour.none": 1.2})
+    table, sets = abundance(design, {}, np.random.default_rng(1)), signatures.load(SETS)
+    called = {"CD8_activated": ["Bax", "Bid", "Bcl2"]}
+    found = rescue.test_rescue(table, sums, NO_GENES, design, settings, sets, called)["rescue"].set_index("readout")
+    assert not found.loc["signature", "estimable"]
+    assert found.loc["signature", "reason"] == "no gene of death is expressed"

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from livermet.plots.answers import plot_answers
 from livermet.plots.cell_figures import draw_cells
 from livermet.plots.design import plot_design
-from livermet.plots.genes import count_genes, plot_gene_counts, plot_volcanoes
+from livermet.plots.genes import count_genes, plot_gene_counts, plot_volcanoes, population_colours
 from livermet.plots.markers import plot_markers
 from livermet.plots.mice import plot_mice
 from livermet.plots.mouse_figures import draw_mice
@@ -113,18 +114,24 @@ def test_dropped_barcodes_count_under_their_first_reason(toy: SimpleNamespace) -
     assert shares.loc["s01"].to_dict() == pytest.approx({"too few UMIs": 6 / 50, "doublet": 4 / 50})
 
 
-def test_answers_draw_the_interval_and_fill_what_is_clear(toy: SimpleNamespace) -> None:
-    rows = toy.answers[toy.answers["headline"] & (toy.answers["endpoint"] != "rescue")]
-    axis = plot_answers(rows, questions(toy), {"Fas_in_activated_CD8": "Fas in activated CD8 T cells"}).axes[0]
+def test_answers_draw_the_interval_and_fill_what_was_shown(toy: SimpleNamespace) -> None:
+    rows = toy.answers[toy.answers["headline"] & (toy.answers["endpoint"] != "rescue")].copy()
+    # An interval of its own may exclude zero where the adjusted p-value does not pass.
+    rows.loc[rows["endpoint"] == "mechanism", "ci_low"] = 0.05
+    figure = plot_answers(rows, questions(toy), {"Fas_in_activated_CD8": "Fas in activated CD8 T cells"})
+    axis = figure.axes[0]
     labels = [tick.get_text() for tick in axis.get_yticklabels()]
-    assert labels == ["What does a liver metastasis do?", "CD8 activated: abundance", "Fas in activated CD8 T cells"]
+    assert labels == ["", "CD8 activated: abundance", "Fas in activated CD8 T cells"]
+    headings = [text.get_text() for text in axis.findobj(Text) if text.get_fontweight() == "bold" and text.get_text()]
+    assert "What does a liver metastasis do?" in headings
     ranges = [
         list(line.get_xdata()) for line in axis.lines if len(line.get_xdata()) == 2 and line.get_linewidth() > 1.5
     ]
-    assert ranges == [[-2.1, -0.9], [-0.1, 0.9]]
+    assert ranges == [[-2.1, -0.9], [0.05, 0.9]]
     dots = [line for line in axis.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
     assert [dot.get_xdata()[0] for dot in dots] == [-1.5, 0.4]
     assert [to_hex(dot.get_markerfacecolor()) for dot in dots] == [TIERS["confirmatory"].lower(), "#ffffff"]
+    assert figure.get_suptitle().startswith("1 of 2 headline estimates of 1 questions")
 
 
 def test_rescue_says_not_estimable_and_ends_boundless_intervals_in_arrows(toy: SimpleNamespace) -> None:
@@ -225,3 +232,37 @@ def test_without_t_cells_the_figures_say_so(toy: SimpleNamespace) -> None:
     empty = toy.states.iloc[:0]
     figures = draw_tcells(toy.layout.iloc[:0], empty, toy.scores.iloc[:0], toy.barcodes, toy.samples)
     assert all("too few" in texts(figure)[0] for figure in figures.values())
+
+
+def test_a_study_of_one_factor_without_batches_is_drawn(toy: SimpleNamespace) -> None:
+    design = {**toy.design, "factors": {"site": toy.design["factors"]["site"]}}
+    samples = toy.samples.drop(columns=["batch", "sex", "treatment"])
+    figures = draw_quality(toy.barcodes, samples, design, toy.config["quality"])
+    figures |= draw_cells(toy.layout, toy.labels, toy.barcodes, samples, toy.stability, pd.DataFrame(), design)
+    assert [text.get_text() for text in figures["design"].axes[0].texts] == ["6", "6"]
+    assert [axis.get_title("left") for axis in figures["umap_arms"].axes] == ["subcutaneous", "subcutaneous + liver"]
+    for figure in as_outputs(figures).values():
+        figure.savefig(io.BytesIO(), format="png")
+
+
+def test_populations_of_a_volcano_do_not_share_a_colour() -> None:
+    names = [
+        "T_cell",
+        "CD8_T",
+        "CD8_activated",
+        "Treg",
+        "B_cell",
+        "NK_cell",
+        "Neutrophil",
+        "Classical_monocyte",
+        "Kupffer_cell",
+    ]
+    found = population_colours(names)
+    assert len(set(found.values())) == len(names)
+    assert found["T_cell"] == LINEAGES["T_cell"]
+
+
+def test_a_study_without_results_is_drawn_as_reasons(toy: SimpleNamespace) -> None:
+    tables = (toy.answers, toy.expression, toy.pathways, toy.proportions, toy.readouts, toy.mechanism)
+    figures = draw_mice(*(table.iloc[:0] for table in tables), toy.design)
+    assert all(len(texts(figure)) == 1 and texts(figure)[0].endswith(".") for figure in figures.values())

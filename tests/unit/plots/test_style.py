@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from livermet.plots.style import HUES, LINEAGES, STATES, arm_styles, as_outputs, blank, canvas, colour_of, look
-from livermet.plots.words import arm_of, arm_order, arm_words, words
+from livermet.plots.words import arm_of, arm_order, arm_words, capital, words
 
 # Machado, Oliveira & Fernandes 2009, doi:10.1109/TVCG.2009.113: full deuteranopia and protanopia, linear RGB.
 DEUTERANOPIA = np.array(
@@ -73,6 +73,10 @@ def test_unknown_names_get_colours_of_their_own() -> None:
 def test_words() -> None:
     assert words("rt_anti_pdl1") == "RT + anti-PD-L1"
     assert words("my_own_level") == "my own level"
+    assert words("anti_pdl1_then_rt") == "anti-PD-L1 then RT"
+    assert words("art_start") == "art start"
+    assert capital("p53 response") == "p53 response"
+    assert capital("share of cells") == "Share of cells"
     assert words(float("nan")) == words(None) == ""
     factors = {"site": ["subcutaneous", "subcutaneous_liver"], "treatment": ["untreated", "rt"]}
     assert arm_words("subcutaneous_liver.rt", factors) == "subcutaneous + liver · RT"

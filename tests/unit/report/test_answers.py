@@ -88,3 +88,10 @@ def test_one_scale_for_all_rows_of_a_unit(toy: SimpleNamespace, unit: str) -> No
         if row.mark is not None and row.mark.at is not None and row.unit == unit
     ]
     assert marks == pytest.approx([marks[0]] * len(marks), rel=0.02)
+
+
+def test_what_was_shown_goes_by_the_adjusted_p_value(toy: SimpleNamespace) -> None:
+    answers = toy.answers.assign(ci_low=0.1, ci_high=0.9)
+    cards = make_cards(answers, asked(toy), toy.design["questions"], LABELS)
+    assert [row.clear for row in cards[0].rows] == [True, False]  # adjusted p .0002 and .2
+    assert cards[2].rows[0].clear is True  # a rescue has its interval only

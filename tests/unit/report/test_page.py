@@ -26,7 +26,7 @@ from livermet.report.page import Results, write_page
 from livermet.report.sources import captions_of, images_of
 from livermet.report.versions import read_versions
 
-VOID = {"meta", "link", "img", "br", "line", "input", "hr"}
+VOID = {"meta", "link", "img", "br", "line", "path", "input", "hr"}
 EVIL = '<script>alert("x")</script>'
 
 
@@ -248,3 +248,12 @@ def test_pictures_and_captions_go_by_file_name(tmp_path) -> None:
     (tmp_path / "umap.rst").write_text("Cells.\n", encoding="utf-8")
     assert images_of([str(tmp_path / "umap.png")]) == {"umap": b"1"}
     assert captions_of([str(tmp_path / "umap.rst")]) == {"umap": "Cells."}
+
+
+def test_a_study_without_results_has_a_page(toy: SimpleNamespace, results: Results) -> None:
+    names = ("answers", "expression", "pathways", "composition", "mechanism", "evidence", "coverage", "inputs")
+    nothing = replace(results, truth=None, **{name: getattr(results, name).iloc[:0] for name in names})
+    page = page_of(toy, nothing, images={})
+    assert read(page).open == []
+    assert page.count("No headline estimate") == 3
+    assert 'id="mechanism"' not in page

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from livermet.errors import InputError, Problem
 from livermet.inputs.readers import find_files, peek
 from livermet.mice.design import check
 from livermet.samples import PATH, RAW_PATH, read_samples
+
+SIGNATURES = "resources/signatures.yaml"
 
 
 def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
@@ -39,7 +42,9 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
     exists: Callable[[str], bool] = (lambda _: True) if simulated else (lambda name: Path(name).exists())
     design = config["design"]
     sheet = read_samples(config["samples"], design["factors"], design["covariates"], exists)
-    problems = [*_check_resources(config), *check(sheet, design)]
+    problems = _check_resources(config)
+    if not problems:
+        problems += check(sheet, design, signatures=_signatures(), labels=_labels(config))
     if inspect and not simulated:
         for sample, row in sheet.iterrows():
             problems += peek(row[PATH], where=f"sample '{sample}'")
@@ -57,6 +62,25 @@ def raw_files(sheet: pd.DataFrame, sample: str) -> list[str]:
     """Files that make up the raw (unfiltered) matrix of a sample; none where the sheet names none."""
     path = str(sheet.loc[sample, RAW_PATH])
     return find_files(path) if path else []
+
+
+def _labels(config: dict[str, Any]) -> set[str]:
+    """Lineages and T-cell states that a population may name."""
+    lineages = _read(config["annotate"]["markers"])["lineages"]
+    states = _read(config["tcells"]["states"])["states"]
+    return {*lineages, *(state["name"] for state in states)}
+
+
+def _signatures() -> set[str]:
+    """Gene sets that a question may name."""
+    return {signature["name"] for signature in _read(SIGNATURES)["signatures"]}
+
+
+def _read(path: str) -> Any:
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(Problem(path, f"not YAML: {error}")) from None
 
 
 def _check_resources(config: dict[str, Any]) -> list[Problem]:

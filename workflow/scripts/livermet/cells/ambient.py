@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import pdtr, pdtrc
+from scipy.special import betainc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,14 +40,19 @@ class Soup:
 
     Attributes
     ----------
-    share
-        Share of each gene; sums to 1.
+    counts
+        UMIs of each gene from which the profile is known.
     source
         "raw matrix" (empty droplets) or "estimated" (all barcodes of the filtered matrix).
     """
 
-    share: NDArray[np.float64]
+    counts: NDArray[np.float64]
     source: str
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """Share of each gene; sums to 1."""
+        return np.asarray(self.counts / max(self.counts.sum(), 1.0))
 
 
 def soup_profile(counts: sp.csr_matrix, empty: NDArray[np.integer[Any]] | None) -> Soup:
@@ -68,33 +73,61 @@ def soup_profile(counts: sp.csr_matrix, empty: NDArray[np.integer[Any]] | None) 
     Soup
     """
     if empty is not None and empty.sum() >= MIN_SOUP_UMIS:
-        return Soup(empty / empty.sum(), RAW_MATRIX)
-    pooled = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
-    return Soup(pooled / max(pooled.sum(), 1.0), ESTIMATED)
+        return Soup(np.asarray(empty, dtype=np.float64), RAW_MATRIX)
+    return Soup(np.asarray(counts.sum(axis=0), dtype=np.float64).ravel(), ESTIMATED)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """Genes strong in the soup: their counts in cells, their counts in the soup, and cells' UMIs per UMI of the soup."""
+
+    found: NDArray[np.float64]
+    soup: NDArray[np.float64]
+    odds: NDArray[np.float64]
+
+    @property
+    def expected(self) -> NDArray[np.float64]:
+        """Counts in cells if these were all soup."""
+        return self.soup * self.odds
+
+    def _probability(self, rho: float) -> NDArray[np.float64]:
+        # The profile is itself a count. Given both, a silent gene's count in cells is binomial: no error of the profile
+        # is taken for expression, or for its lack.
+        return self.odds * rho / (self.odds * rho + 1)
+
+    def fewer(self, rho: float) -> NDArray[np.float64]:
+        """Probability, at a share of rho, of so few counts or fewer."""
+        return np.asarray(betainc(self.soup, self.found + 1, 1 - self._probability(rho)))
+
+    def more(self, rho: float) -> NDArray[np.float64]:
+        """Probability, at a share of rho and in a silent gene, of so many counts or more."""
+        some = betainc(np.maximum(self.found, 1), self.soup + 1, self._probability(rho))
+        return np.asarray(np.where(self.found > 0, some, 1.0))
+
+    def silent(self, rho: float) -> NDArray[np.bool_]:
+        """Genes with no more counts than a share of rho explains."""
+        return np.asarray(self.more(rho) >= SILENT_TAIL)
+
+    def take(self, chosen: NDArray[Any]) -> _Evidence:
+        """The same of chosen genes."""
+        return _Evidence(self.found[chosen], self.soup[chosen], self.odds[chosen])
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What one cluster says: counts of genes strong in the soup, and what they would be if all were soup."""
+    """What one cluster says."""
 
     cells: NDArray[np.intp]
+    clean: NDArray[np.bool_]  # of these, the ones that are no doublets
     umis: float
     genes: NDArray[np.intp]
-    found: NDArray[np.float64]
-    expected: NDArray[np.float64]
+    evidence: _Evidence
     rho: float  # its own estimate
     clear: bool  # whether silent genes stand apart from expressed ones
 
-    def silent(self, rho: float) -> NDArray[np.bool_]:
-        """Genes with no more counts than a share of rho explains."""
-        return np.asarray(_above(self.found, self.expected * rho) >= SILENT_TAIL)
-
 
 def ambient_share(
-    counts: sp.csr_matrix,
-    labels: NDArray[np.integer[Any]],
-    soup: NDArray[np.float64],
-    clean: NDArray[np.bool_],
+    counts: sp.csr_matrix, labels: NDArray[np.integer[Any]], soup: Soup, clean: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Estimate each cell's share of ambient RNA.
 
@@ -111,7 +144,7 @@ def ambient_share(
     labels
         Coarse cluster of each cell.
     soup
-        Share of each gene in the soup.
+        Profile of the soup.
     clean
         Cells from which silent genes are learned: no doublets, whose second cell would look like soup.
 
@@ -136,63 +169,53 @@ def ambient_share(
     return clipped
 
 
-def _learn(
-    counts: sp.csr_matrix, inside: NDArray[np.bool_], clean: NDArray[np.bool_], soup: NDArray[np.float64]
-) -> _Kind:
+def _learn(counts: sp.csr_matrix, inside: NDArray[np.bool_], clean: NDArray[np.bool_], soup: Soup) -> _Kind:
     cells = np.flatnonzero(inside)
     sums = np.asarray(counts[np.flatnonzero(inside & clean)].sum(axis=0), dtype=np.float64).ravel()
-    genes = np.flatnonzero(sums.sum() * soup >= MIN_EXPECTED)
-    found, expected = sums[genes], sums.sum() * soup[genes]
+    umis = float(sums.sum())
+    genes = np.flatnonzero(umis * soup.share >= MIN_EXPECTED)
+    odds = np.full(len(genes), umis / max(soup.counts.sum(), 1.0))
+    evidence = _Evidence(sums[genes], soup.counts[genes], odds)
     if not len(genes):
-        return _Kind(cells, float(sums.sum()), genes, found, expected, 0.0, False)
-    rho = envelope(found, expected)
+        return _Kind(cells, clean[cells], umis, genes, evidence, 0.0, False)
+    expected = evidence.expected
+    rho = envelope(evidence)
     for _ in range(N_ROUNDS):
-        silent = _above(found, expected * rho) >= SILENT_TAIL
-        previous, rho = rho, max(float(found[silent].sum() / max(expected[silent].sum(), 1e-9)), MIN_SHARE)
+        silent = evidence.silent(rho)
+        previous, rho = rho, max(float(sums[genes][silent].sum() / max(expected[silent].sum(), 1e-9)), MIN_SHARE)
         if abs(rho - previous) < 1e-5:
             break
-    silent = _above(found, expected * rho) >= SILENT_TAIL
-    near = ~silent & (found < NEAR * rho * expected)
+    silent = evidence.silent(rho)
+    near = ~silent & (evidence.found < NEAR * rho * expected)
     apart = expected[silent].sum() > GAP * expected[near].sum()
     clear = apart and silent.sum() >= MIN_SILENT and (expected[silent] * rho).sum() >= MIN_EXPECTED
-    return _Kind(cells, float(sums.sum()), genes, found, expected, rho, bool(clear))
+    return _Kind(cells, clean[cells], umis, genes, evidence, rho, bool(clear))
 
 
-def envelope(found: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
-    """Highest share at which no gene has fewer counts than chance allows (Poisson).
-
-    Parameters
-    ----------
-    found
-        Counts.
-    expected
-        What they would be if all were soup.
-    """
+def envelope(evidence: _Evidence) -> float:
+    """Highest share at which no gene has fewer counts than chance allows."""
     # Genes far above the envelope cannot decide it; the pseudo-count keeps genes without power from the front.
-    lowest = np.argsort((found + 4.0) / expected, kind="stable")[:N_LOWEST]
-    found, expected = found[lowest], expected[lowest]
+    lowest = np.argsort((evidence.found + 4.0) / evidence.expected, kind="stable")[:N_LOWEST]
+    evidence = evidence.take(lowest)
     low, high = np.log(MIN_SHARE), np.log(MAX_SHARE)
     while high - low > 1e-3:
         middle = (low + high) / 2
-        if pdtr(found, expected * np.exp(middle)).min() < ENVELOPE_TAIL:
+        if evidence.fewer(np.exp(middle)).min() < ENVELOPE_TAIL:
             high = middle
         else:
             low = middle
     return float(np.exp(low))
 
 
-def _above(found: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probability of that many counts or more."""
-    return np.asarray(np.where(found > 0, pdtrc(np.maximum(found - 1, 0), mean), 1.0))
-
-
 def _pool(kinds: list[_Kind]) -> tuple[float, list[_Kind]]:
     """The sample's share, and the kinds that may keep their own.
 
-    The envelope over all kinds is the sample's share unless a good part of the sample has clear silent genes that agree with it;
-    a droplet takes up soup by the molecule, so the share of a small cell may be higher by as much as it is smaller.
+    The envelope over all kinds is the sample's share unless a good part of the sample has clear silent genes that agree
+    with it; a droplet takes up soup by the molecule, so the share of a small cell may be higher by as much as it is
+    smaller.
     """
-    bound = envelope(np.concatenate([kind.found for kind in kinds]), np.concatenate([kind.expected for kind in kinds]))
+    parts = [(kind.evidence.found, kind.evidence.soup, kind.evidence.odds) for kind in kinds]
+    bound = envelope(_Evidence(*(np.concatenate(part) for part in zip(*parts, strict=True))))
     weights = np.array([kind.umis for kind in kinds])
     sizes = np.array([kind.umis / len(kind.cells) for kind in kinds])
     reference = weights.sum() / sum(len(kind.cells) for kind in kinds)
@@ -207,17 +230,21 @@ def _pool(kinds: list[_Kind]) -> tuple[float, list[_Kind]]:
 
 
 def _spread(
-    counts: sp.csr_matrix, totals: NDArray[np.float64], soup: NDArray[np.float64], kind: _Kind, rho: float
+    counts: sp.csr_matrix, totals: NDArray[np.float64], soup: Soup, kind: _Kind, rho: float
 ) -> NDArray[np.float64]:
     """Share of each cell of a cluster around the cluster's: posterior mean under a gamma prior."""
-    silent = kind.genes[kind.silent(rho)]
-    if not len(silent):
-        return np.full(len(kind.cells), rho)
-    found = np.asarray(counts[kind.cells][:, silent].sum(axis=1), dtype=np.float64).ravel()
-    expected = totals[kind.cells] * soup[silent].sum() * rho
+    share = np.full(len(kind.cells), rho)
+    silent = kind.genes[kind.evidence.silent(rho)]
+    # What a doublet holds of silent genes is its second cell's: it gets its kind's share.
+    cells = kind.cells[kind.clean]
+    if not len(silent) or not len(cells):
+        return share
+    found = np.asarray(counts[cells][:, silent].sum(axis=1), dtype=np.float64).ravel()
+    expected = totals[cells] * soup.share[silent].sum() * rho
     # Genes chosen for few counts, or expressed a little, must not move the cluster's level.
     expected *= max(found.sum(), 1e-9) / max(expected.sum(), 1e-9)
     # Var(found) = mean + mean^2 cv^2: what is left above Poisson is how much cells differ.
     cv2 = float(((found - expected) ** 2 - expected).sum() / max((expected**2).sum(), 1e-12))
     shape = 1.0 / min(max(cv2, 1e-3), 4.0)
-    return np.asarray(rho * (shape + found) / (shape + expected))
+    share[kind.clean] = rho * (shape + found) / (shape + expected)
+    return share

@@ -107,17 +107,16 @@ def shared_ids(tables: Sequence[pd.DataFrame]) -> dict[str, str]:
     dict
         Symbol used as id -> Ensembl id.
     """
-    known: dict[str, set[str]] = {}
-    bare: set[str] = set()
-    for table in tables:
-        ensembl = is_ensembl(table.index)
-        for gene, symbol in zip(table.index[ensembl], table[SYMBOL][ensembl], strict=True):
-            known.setdefault(str(symbol), set()).add(str(gene))
-        bare |= set(table.index[~ensembl])
-    several = sorted(symbol for symbol in bare & set(known) if len(known[symbol]) > 1)
+    every = pd.concat([table[SYMBOL].astype(str) for table in tables])
+    pairs = pd.DataFrame({GENE_ID: every.index.astype(str), SYMBOL: every.to_numpy()}).drop_duplicates()
+    ensembl = is_ensembl(pairs[GENE_ID])
+    bare = set(pairs.loc[~ensembl, GENE_ID])
+    named = pairs.loc[ensembl & pairs[SYMBOL].isin(bare).to_numpy()]
+    known = {str(symbol): set(part) for symbol, part in named.groupby(SYMBOL)[GENE_ID]}
+    several = sorted(symbol for symbol, ids in known.items() if len(ids) > 1)
     if several:
         log.warning("%d symbols have several Ensembl ids and stay apart: %s", len(several), ", ".join(several[:10]))
-    return {symbol: next(iter(known[symbol])) for symbol in bare & set(known) if len(known[symbol]) == 1}
+    return {symbol: next(iter(ids)) for symbol, ids in known.items() if len(ids) == 1}
 
 
 def unify(adata: AnnData, aliases: dict[str, str], name: str) -> AnnData:
@@ -133,8 +132,8 @@ def unify(adata: AnnData, aliases: dict[str, str], name: str) -> AnnData:
 def gene_union(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Genes of all samples, in the order of first appearance, marked; no symbol twice.
 
-    A gene's symbol is the first that is not its id. Of genes that share a symbol the smallest id keeps it and the others
-    take their id behind it, so that a symbol points to one gene.
+    A gene's symbol is the first that is not its id. Of genes that share a symbol the smallest Ensembl id keeps it and the
+    others take their id behind it, so that a symbol points to one gene.
     """
     every = pd.concat([table[[SYMBOL]] for table in tables])
     every = every.assign(symbol=every[SYMBOL].astype(str), bare=every[SYMBOL].astype(str) == every.index.astype(str))
@@ -142,7 +141,10 @@ def gene_union(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     best = every.sort_values("bare", kind="stable")
     genes = best.loc[~best.index.duplicated(), [SYMBOL]].loc[order]
     genes.index.name = GENE_ID
-    twice = genes.sort_index().duplicated(SYMBOL).reindex(genes.index)
+    # An Ensembl id goes before a bare symbol.
+    ranked = genes.assign(bare=~is_ensembl(genes.index)).sort_values("bare", kind="stable")
+    ranked = pd.concat([part.sort_index() for _, part in ranked.groupby("bare", sort=True)])
+    twice = ranked.duplicated(SYMBOL).reindex(genes.index)
     genes.loc[twice, SYMBOL] = genes.loc[twice, SYMBOL] + "_" + genes.index[twice].astype(str)
     mark_genes(genes)
     return genes
@@ -186,11 +188,10 @@ def _widen(adata: AnnData, genes: pd.Index, cells: NDArray[np.intp], name: str) 
 def _merge_soups(
     soups: Sequence[pd.DataFrame], aliases: dict[str, str], genes: pd.Index, names: list[str]
 ) -> pd.DataFrame:
-    columns = {
-        name: soup["soup"]
-        .groupby([aliases.get(gene, gene) for gene in soup.index])
-        .sum()
-        .reindex(genes, fill_value=0.0)
-        for name, soup in zip(names, soups, strict=True)
-    }
+    columns = {}
+    for name, soup in zip(names, soups, strict=True):
+        share = soup["soup"].rename(index=aliases) if aliases else soup["soup"]
+        if share.index.has_duplicates:
+            share = share.groupby(level=0).sum()
+        columns[name] = share.reindex(genes, fill_value=0.0)
     return pd.DataFrame(columns, index=genes).rename_axis(GENE_ID)

@@ -279,6 +279,6 @@ def _add_ambient(
     if raw is not None and len(raw):
         empty = raw["umis"].reindex(counts.var_names, fill_value=0).to_numpy(dtype=np.int64)
     soup = soup_profile(X, empty)
-    table[AMBIENT] = ambient_share(X, labels, soup.share, ~table[IS_DOUBLET].to_numpy())
+    table[AMBIENT] = ambient_share(X, labels, soup, ~table[IS_DOUBLET].to_numpy())
     log.info("ambient: profile from %s, median share %.3f", soup.source, table[AMBIENT].median())
     return pd.DataFrame({"soup": soup.share, "source": soup.source}, index=counts.var_names.rename("gene_id"))

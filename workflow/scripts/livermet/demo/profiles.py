@@ -127,6 +127,9 @@ def _base(genes: pd.DataFrame, column: Mapping[str, int], rng: np.random.Generat
     # Marker genes and gene-set genes start low, so that an effect is seen against a quiet background.
     named = [column[g] for g in sorted(programmes.all_genes()) if g in column]
     base[named] = np.log2(rng.lognormal(np.log(0.25), 0.9, size=len(named)))
+    for gene, level in programmes.levels(programmes.QUIET).items():
+        if gene in column:
+            base[column[gene]] = np.log2(level)
     haemoglobin = [number for symbol, number in column.items() if symbol.startswith(("Hba-", "Hbb-"))]
     base[haemoglobin] = np.log2(SILENT)
     return np.asarray(base)

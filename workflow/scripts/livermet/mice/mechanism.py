@@ -7,13 +7,14 @@ not in the data: what is left may look healthier for it, so abundance (:mod:`liv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from pydantic import Field, model_validator
 
 from livermet import keys
+from livermet.mice.applicable import circular_genes
 from livermet.mice.composition import membership
 from livermet.mice.contrasts import N_MICE, REASON, ROW, estimate_rows
 from livermet.mice.design import ARM, UNIT, Design
@@ -112,6 +113,7 @@ def measure_readouts(
     settings: Mapping[str, Any],
     signatures: Signatures,
     mechanism: Mechanism,
+    defining: Mapping[str, Collection[str]],
 ) -> dict[tuple[str, str], Measured]:
     """Every read-out, once a mouse.
 
@@ -127,13 +129,15 @@ def measure_readouts(
         The checked design and the resolved `design` section.
     signatures, mechanism
         Gene sets and declared read-outs.
+    defining
+        Label -> genes by which it is called: in a population of that label alone they are left out of every signature.
 
     Returns
     -------
     dict
         (read-out, population) -> :class:`Measured`; a read-out that names several populations has one entry each.
     """
-    measure = _Measure(counts, pseudobulk, labels, units, design, settings, signatures)
+    measure = _Measure(counts, pseudobulk, labels, units, design, settings, signatures, defining)
     found: dict[tuple[str, str], Measured] = {}
     for item in sorted(mechanism.readouts, key=lambda item: item.kind == "mean"):
         if item.kind != "mean":
@@ -160,9 +164,10 @@ class _Measure:
         design: Design,
         settings: Mapping[str, Any],
         signatures: Signatures,
+        defining: Mapping[str, Collection[str]],
     ) -> None:
         self.counts, self.pseudobulk, self.labels, self.units = counts, pseudobulk, labels, units
-        self.design, self.settings, self.signatures = design, settings, signatures
+        self.design, self.settings, self.signatures, self.defining = design, settings, signatures, defining
         self.matrix = design.matrix.to_numpy(dtype=float)
         self._profiles: dict[tuple[str, int], Profiles] = {}
 
@@ -194,6 +199,7 @@ class _Measure:
         except KeyError as missing:
             return self._nothing(f"there is no gene set {missing}")
         without = [*other.up, *other.down] if other else []
+        without += circular_genes(self.settings["populations"][population], self.defining)
         return self._profile(item, population).score(chosen, without)
 
     def _cells(self, population: str) -> pd.Series:
@@ -223,12 +229,13 @@ def test_mechanism(
     settings: Mapping[str, Any],
     signatures: Signatures,
     mechanism: Mechanism,
+    defining: Mapping[str, Collection[str]],
 ) -> dict[str, pd.DataFrame]:
     """Put every question to every read-out.
 
     Parameters
     ----------
-    counts, pseudobulk, labels, units, design, settings, signatures, mechanism
+    counts, pseudobulk, labels, units, design, settings, signatures, mechanism, defining
         As for :func:`measure_readouts`.
 
     Returns
@@ -237,7 +244,7 @@ def test_mechanism(
         ``mechanism``: one row per question and read-out, in the first of its populations that can answer, adjusted
         within question. Read-outs differ in kind, so no variance is shared. ``readouts``: one row per mouse and read-out.
     """
-    measured = measure_readouts(counts, pseudobulk, labels, units, design, settings, signatures, mechanism)
+    measured = measure_readouts(counts, pseudobulk, labels, units, design, settings, signatures, mechanism, defining)
     tables = []
     for (name, population), one in measured.items():
         values, variance = one.values.to_frame(name).T, one.variance.to_numpy(dtype=float)[None, :]

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from livermet import keys
 from livermet.mice.design import UNIT, Design
+from livermet.mice.libraries import normalise
 from livermet.mice.linear import Array
 from livermet.tcells.signatures import GeneIndex
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 PRIOR_COUNT = 0.5
 LN2_SQUARED = float(np.log(2) ** 2)
-MIN_MEAN_COUNT = 1.0  # a gene with fewer counts a mouse has no level to speak of in a signature
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Profiles:
         Index unit (those with enough cells); columns places of the genes.
     library
         Effective library size (sum x TMM factor) of those units.
+    expressed
+        Which genes have enough counts for the design, by edgeR's rule.
     n_cells
         Cells of every unit, 0 where there are none.
     genes
@@ -75,6 +78,7 @@ class Profiles:
     units: pd.Index
     counts: pd.DataFrame
     library: pd.Series
+    expressed: npt.NDArray[np.bool_]
     n_cells: pd.Series
     genes: GeneIndex
     matrix: Array = field(repr=False)
@@ -90,13 +94,12 @@ class Profiles:
     def score(self, signature: Signature, without: Collection[str] = ()) -> Measured:
         """Mean log2 counts per million of a set's genes, +1 for genes up and -1 for genes down over their number.
 
-        Weights are declared by the set, so no axis is learned from the mice that it is tested in. Genes with under one
-        count a mouse over all mice, whatever their arm, are left out.
+        Weights are declared by the set, so no axis is learned from the mice that it is tested in. Genes without enough
+        counts are left out, whatever they do; `without` names others, such as those by which the population was called.
         """
         signs = {self.genes.find(gene): 1.0 for gene in signature.up if gene not in without}
         signs |= {self.genes.find(gene): -1.0 for gene in signature.down if gene not in without}
-        places = [place for place in signs if place is not None]
-        seen = [place for place in places if len(self.counts) and self.counts.iloc[:, place].mean() >= MIN_MEAN_COUNT]
+        seen = [place for place in signs if place is not None and self.expressed[place]]
         if not seen:
             return Measured.nothing(self.units, f"no gene of {signature.name} is expressed")
         weights = np.array([signs[place] for place in seen]) / len(seen)
@@ -146,10 +149,17 @@ def profile(
     x = rows.X[np.flatnonzero(enough)] if enough.any() else np.zeros((0, rows.n_vars))
     dense = np.asarray(x.toarray() if hasattr(x, "toarray") else x, dtype=float)
     counts = pd.DataFrame(dense, index=pd.Index(names[enough]))
+    library, expressed = dense.sum(axis=1), np.zeros(rows.n_vars, dtype=bool)
+    if len(counts) > 1:
+        part = design if len(counts) == len(units) else design.subset(counts.index)
+        libraries = normalise(dense[counts.index.get_indexer(part.units.index)].T, part.matrix.to_numpy(dtype=float))
+        library = pd.Series(libraries.size, index=part.units.index)[counts.index].to_numpy()
+        expressed = libraries.kept
     return Profiles(
         units=units,
         counts=counts,
-        library=pd.Series(_effective_library(dense), index=counts.index),
+        library=pd.Series(library, index=counts.index),
+        expressed=expressed,
         n_cells=n_cells,
         genes=GeneIndex(rows.var[keys.SYMBOL], aliases),
         matrix=design.matrix.to_numpy(dtype=float),
@@ -169,16 +179,6 @@ def find_units(table: pd.DataFrame, design: Design) -> pd.Index:
 def units_of_cells(obs: pd.DataFrame, design: Design) -> pd.Series:
     """The unit of each cell, by the mouse and tissue in its row."""
     return pd.Series(find_units(obs, design), index=obs.index, name=UNIT)
-
-
-def _effective_library(counts: Array) -> Array:
-    """Library sizes times TMM factors (Robinson & Oshlack 2010, doi:10.1186/gb-2010-11-3-r25)."""
-    library: Array = counts.sum(axis=1)
-    if len(counts) < 2:
-        return library
-    from edgepython import calc_norm_factors
-
-    return np.asarray(library * calc_norm_factors(counts.T, lib_size=library), dtype=float)
 
 
 def log_odds(successes: pd.Series, trials: pd.Series, matrix: Array, min_trials: int = 1) -> Measured:

@@ -10,7 +10,7 @@ mice that are then judged by it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from livermet import keys
+from livermet.mice.applicable import circular_genes
 from livermet.mice.contrasts import N_MICE, REASON, fit_part
 from livermet.mice.design import UNIT, Contrast, Design
 from livermet.mice.fieller import BOUNDED, fieller
@@ -76,6 +77,7 @@ def test_rescue(
     design: Design,
     settings: Mapping[str, Any],
     signatures: Signatures,
+    defining: Mapping[str, Collection[str]],
 ) -> dict[str, pd.DataFrame]:
     """Rescue of every declared read-out, and of single genes.
 
@@ -91,6 +93,8 @@ def test_rescue(
         The checked design and the resolved `design` section.
     signatures
         Gene sets.
+    defining
+        Label -> genes by which it is called: in a population of that label alone they are left out of a signature.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def test_rescue(
             for readout in asked[name]["readouts"]:
                 fit, row, why = together, _place(values.index, readout[keys.POPULATION]), _RARE
                 if readout["readout"] == SIGNATURE:
-                    measured = _signature(pseudobulk, readout, design, settings, signatures)
+                    measured = _signature(pseudobulk, readout, design, settings, signatures, defining)
                     fit, row, why = _fit_one(measured, part), None if measured.reason else 0, measured.reason
                 rows.append(_judge(name, readout, fit, row, why, part, settings["confidence"]))
     order = {name: place for place, name in enumerate(asked)}
@@ -132,14 +136,19 @@ def _place(index: pd.Index, name: str) -> int | None:
 
 
 def _signature(
-    pseudobulk: AnnData, readout: Mapping[str, Any], design: Design, settings: Mapping[str, Any], signatures: Signatures
+    pseudobulk: AnnData,
+    readout: Mapping[str, Any],
+    design: Design,
+    settings: Mapping[str, Any],
+    signatures: Signatures,
+    defining: Mapping[str, Collection[str]],
 ) -> Measured:
     try:
         chosen = signatures[readout[SIGNATURE]]
     except KeyError:
         return Measured.nothing(design.units.index, f"there is no gene set {readout[SIGNATURE]}")
     profiles = profile(pseudobulk, readout[keys.POPULATION], design, signatures.aliases, settings["min_cells"])
-    return profiles.score(chosen)
+    return profiles.score(chosen, circular_genes(settings["populations"][readout[keys.POPULATION]], defining))
 
 
 def _fit_one(measured: Measured, part: Design) -> RowFit:

@@ -67,7 +67,7 @@ class Writer:
         """
         if result.tier == keys.NOT_ESTIMABLE or not np.isfinite(result.estimate):
             return f"{self.subject(question)}: what happens to {thing} cannot be answered: {result.reason or 'not measured'}."
-        thing = f"the odds of {thing}" if odds else thing
+        thing, aside = (f"the {thing}", " in odds") if odds else (thing, aside)
         fold = f"{number(2 ** abs(result.estimate))}-fold"
         if result.tier == keys.DESCRIPTIVE or not np.isfinite(result.adjusted_p_value):
             about = self._claim(question, thing, result.estimate, fold, aside)

@@ -114,7 +114,8 @@ def select_question(question: str, design: Design, **tables: pd.DataFrame) -> di
     Parameters
     ----------
     question
-        Its name. A rescue is made of two effects: its tables hold both, told apart by the column `question`.
+        Its name. A rescue is made of two effects: its tables hold both, told apart by the column `question`, and genes
+        and signatures only of the populations that its read-outs name.
     design
         The checked design.
     tables
@@ -132,12 +133,20 @@ def select_question(question: str, design: Design, **tables: pd.DataFrame) -> di
     for name, table in tables.items():
         wanted = [question] if name in ("rescue", "rescue_genes") else parts
         chosen = table[table[keys.QUESTION].isin(wanted)]
+        if contrast.kind == rescue.RESCUE and name in ("expression", "pathways"):
+            chosen = chosen[chosen[keys.POPULATION].isin(_named(question, design))]
         chosen = _spread_mice(chosen.reset_index(drop=True))
         first = [column for column in FIRST_COLUMNS[name] if column in chosen]
         arms = [column for column in chosen if str(column).startswith(keys.N_MICE)]
         rest = [column for column in chosen if column not in first and column not in arms and column != keys.QUESTION]
         found[name] = chosen[[*first, *arms, *rest, keys.QUESTION]]
     return found
+
+
+def _named(question: str, design: Design) -> set[str]:
+    """Populations that the read-outs of a rescue name."""
+    asked = {item["name"]: item for item in design.settings["questions"]}[question]
+    return {readout[keys.POPULATION] for readout in asked["readouts"]}
 
 
 def _spread_mice(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,11 +9,24 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from livermet.keys import CI_HIGH, CI_LOW, ENDPOINT, ESTIMATE, POPULATION, QUESTION, READOUT, TIER, TIERS
+from livermet.keys import (
+    ADJUSTED_P_VALUE,
+    CI_HIGH,
+    CI_LOW,
+    ENDPOINT,
+    ESTIMATE,
+    POPULATION,
+    QUESTION,
+    READOUT,
+    TIER,
+    TIERS,
+)
 from livermet.plots.intervals import Line, draw_lines
 from livermet.plots.style import INK, blank, canvas, look
 from livermet.plots.style import TIERS as TIER_COLOURS
-from livermet.plots.words import words
+from livermet.plots.words import capital, words
+
+ALPHA = 0.05
 
 
 def plot_answers(answers: pd.DataFrame, questions: Mapping[str, str], labels: Mapping[str, str]) -> Figure:
@@ -22,7 +35,7 @@ def plot_answers(answers: pd.DataFrame, questions: Mapping[str, str], labels: Ma
     Parameters
     ----------
     answers
-        The rows to draw: question, population, endpoint, readout, estimate, ci_low, ci_high, tier.
+        The rows to draw: question, population, endpoint, readout, estimate, ci_low, ci_high, adjusted_p_value, tier.
     questions
         Name -> the question in words, in the order of the figure.
     labels
@@ -31,7 +44,7 @@ def plot_answers(answers: pd.DataFrame, questions: Mapping[str, str], labels: Ma
     Returns
     -------
     Figure
-        Colour is the evidence tier; open dots where the interval contains no change.
+        Colour is the evidence tier; dots are open where no change was shown.
     """
     lines: list[Line] = []
     for name, title in questions.items():
@@ -49,13 +62,14 @@ def plot_answers(answers: pd.DataFrame, questions: Mapping[str, str], labels: Ma
         for side, edges in ((-1, [line.low for line in shown]), (1, [line.high for line in shown]))
     )
     clear = sum(line.clear for line in shown)
+    n_questions = sum(not line.tier for line in lines)
     with look():
-        title = f"{clear} of {len(shown)} headline estimates have an interval that excludes no change"
+        title = f"{clear} of {len(shown)} headline estimates of {n_questions} questions show a change (adjusted p < {ALPHA:g})"
         figure = canvas(1.5 + 0.235 * len(lines), title)
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=0.9)
         draw_lines(axes, lines, low, high, 0.0)
-        axes.set_xlabel("log2 change (odds for shares and ratios): 1 doubles, −1 halves")
+        axes.set_xlabel("log2 change (of odds, for shares and ratios)")
         present = [tier for tier in TIERS if tier in {line.tier for line in lines}]
         handles = [Line2D([], [], color=TIER_COLOURS[tier], marker="o", label=tier) for tier in present]
         figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), handletextpad=0.4)
@@ -65,14 +79,17 @@ def plot_answers(answers: pd.DataFrame, questions: Mapping[str, str], labels: Ma
 def make_line(row: pd.Series, labels: Mapping[str, str]) -> Line:
     """One row of the answers as a line of a figure."""
     estimate, low, high = (float(row[name]) if pd.notna(row[name]) else np.nan for name in (ESTIMATE, CI_LOW, CI_HIGH))
-    return Line(_label(row, labels), estimate, low, high, str(row[TIER]))
+    adjusted = float(row[ADJUSTED_P_VALUE]) if pd.notna(row[ADJUSTED_P_VALUE]) else np.nan
+    # A rescue has no p-value of its own: its interval decides.
+    clear = adjusted < ALPHA if np.isfinite(adjusted) else row[ENDPOINT] == "rescue" and (low > 0 or high < 0)
+    return Line(_label(row, labels), estimate, low, high, str(row[TIER]), bool(clear))
 
 
 def _label(row: pd.Series, labels: Mapping[str, str]) -> str:
     population = words(row[POPULATION])
     readout = "" if pd.isna(row[READOUT]) else str(row[READOUT])
     if readout in labels:
-        return labels[readout][:1].upper() + labels[readout][1:]
+        return capital(labels[readout])
     if row[ENDPOINT] == "expression":
         return f"{population}: {readout} (gene)" if readout else f"{population}: genes"
     return f"{population}: {words(readout)}" if readout else population

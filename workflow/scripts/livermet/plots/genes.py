@@ -11,10 +11,11 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from livermet.keys import ADJUSTED_P_VALUE, GENE, LOG_FOLD_CHANGE, P_VALUE, POPULATION, QUESTION
-from livermet.plots.style import GREY, HUES, INK, PALE, blank, canvas, colour_of, look
+from livermet.plots.style import GREY, INK, LINEAGES, PALE, STATES, blank, canvas, look
 from livermet.plots.words import words
 
 ALPHA = 0.05
+SPARE = ("#66CCEE", "#F0A58F", "#BBCC33", "#DDAA33", "#99DDFF", "#44BB99", "#661100", "#1f2933", "#FFAABB")
 MAX_PANELS = 6
 LABELLED = 7
 
@@ -104,7 +105,7 @@ def plot_volcanoes(expression: pd.DataFrame, questions: Mapping[str, str], popul
     shown = [name for name in questions if name in set(tested[QUESTION])][:MAX_PANELS]
     if not shown:
         return blank("No gene has a p-value.")
-    palette = _population_colours(populations)
+    palette = population_colours(populations)
     below = tested[tested[QUESTION].isin(shown) & (tested[ADJUSTED_P_VALUE] < ALPHA)]
     columns = min(3, len(shown))
     rows = int(np.ceil(len(shown) / columns))
@@ -157,15 +158,21 @@ def _name_genes(axis: Axes, genes: pd.DataFrame, x: np.ndarray, y: np.ndarray) -
         symbol = str(genes[GENE].iloc[place])
         if symbol in named or any(abs(x[place] - a) < 2.6 and abs(y[place] - b) < 0.055 * height for a, b in taken):
             continue
-        axis.annotate(symbol, (x[place], y[place]), xytext=(4 if x[place] >= 0 else -4, 1), textcoords="offset points",
-                      ha="left" if x[place] >= 0 else "right", fontsize=7.5, fontstyle="italic", color=INK)  # fmt: skip
+        # Away from the middle, but towards it at the edges: no name leaves the panel.
+        right = 0 <= x[place] < 3.5 or x[place] < -3.5
+        axis.annotate(symbol, (x[place], y[place]), xytext=(4 if right else -4, 1), textcoords="offset points",
+                      ha="left" if right else "right", fontsize=7.5, fontstyle="italic", color=INK)  # fmt: skip
         taken.append((x[place], y[place]))
         named.add(symbol)
         if len(taken) == LABELLED:
             return
 
 
-def _population_colours(populations: list[str]) -> dict[str, str]:
-    from livermet.plots.style import LINEAGES, STATES
-
-    return colour_of(populations, {**STATES, **LINEAGES, "CD8_T": HUES[6]})
+def population_colours(populations: list[str]) -> dict[str, str]:
+    """The colour of its lineage or state, or another one where a population before it has that already."""
+    own, spare = {**STATES, **LINEAGES}, [colour for colour in SPARE if colour not in LINEAGES.values()]
+    found: dict[str, str] = {}
+    for name in populations:
+        colour = own.get(name)
+        found[name] = colour if colour and colour not in found.values() else spare.pop(0) if spare else GREY
+    return found

@@ -7,30 +7,33 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.transforms import blended_transform_factory
 
 from livermet.keys import NOT_ESTIMABLE
-from livermet.plots.style import GREY, PALE, TIERS
+from livermet.plots.style import GREY, TIERS
+from livermet.plots.words import wrapped
 
 
 @dataclass(frozen=True)
 class Line:
-    """An estimate with its limits (NaN or infinite where there is none), or a heading where `tier` is empty."""
+    """An estimate with its limits (NaN or infinite where there is none), or a heading where `tier` is empty.
+
+    `clear` says whether a change was shown; its dot is filled.
+    """
 
     label: str
     estimate: float = np.nan
     low: float = np.nan
     high: float = np.nan
     tier: str = ""
+    clear: bool = False
 
     @property
     def drawn(self) -> bool:
         """Whether there is an estimate to draw."""
         return bool(np.isfinite(self.estimate)) and self.tier != NOT_ESTIMABLE
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.drawn and (self.low > 0 or self.high < 0)
 
 
 def draw_lines(axis: Axes, lines: Sequence[Line], low: float, high: float, nowhere: float) -> None:
@@ -49,7 +52,7 @@ def draw_lines(axis: Axes, lines: Sequence[Line], low: float, high: float, nowhe
     """
     for place, line in enumerate(lines):
         if not line.tier:
-            axis.axhspan(place - 0.42, place + 0.42, color=PALE, alpha=0.55, linewidth=0, zorder=0)
+            _draw_heading(axis, place, line.label)
             continue
         if not line.drawn:
             axis.text(
@@ -68,9 +71,18 @@ def draw_lines(axis: Axes, lines: Sequence[Line], low: float, high: float, nowhe
             axis.plot(line.estimate, place, "o", color=colour, markerfacecolor=face, markersize=6, markeredgewidth=1.4)
     axis.set_xlim(low, high)
     axis.set_ylim(len(lines) - 0.4, -0.6)
-    axis.set_yticks(range(len(lines)), [line.label for line in lines])
-    for tick, line in zip(axis.get_yticklabels(), lines, strict=True):
-        tick.set_fontweight("normal" if line.tier else "bold")
+    axis.set_yticks(range(len(lines)), [wrapped(line.label, 54) if line.tier else "" for line in lines])
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
     axis.grid(axis="x")
+
+
+def _draw_heading(axis: Axes, place: int, label: str) -> None:
+    """A band over the whole width, labels included: a question beside the frame would squeeze what there is to see."""
+    whole = blended_transform_factory(axis.figure.transFigure, axis.transData)
+    band = Rectangle((0.006, place - 0.44), 0.988, 0.88, transform=whole, clip_on=False, color="#eff1f4", zorder=2.4)
+    text = Text(0.012, place, label, transform=whole, va="center", fontweight="bold", fontsize=9, zorder=2.5)
+    for artist in (band, text):
+        artist.set_in_layout(False)
+        axis.add_artist(artist)
+    text.set_clip_on(False)

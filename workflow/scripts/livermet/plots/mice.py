@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from livermet.plots.style import INK, arm_legend, arm_styles, blank, canvas, jitter, look
-from livermet.plots.words import arm_order, words
+from livermet.plots.words import arm_order, wrapped
 
 
 def plot_mice(
@@ -56,7 +56,7 @@ def plot_mice(
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
         for axis, name in zip(axes, shown, strict=False):
             _draw_arms(axis, table[table["quantity"] == name], arms, factors, log=log)
-            axis.set_title(labels[name], fontsize=8.5)
+            axis.set_title(wrapped(labels[name], 120 // columns), fontsize=8.2)
         for axis in axes[len(shown) :]:
             axis.set_visible(False)
         arm_legend(figure, arms, factors, columns=min(4, len(arms)))
@@ -82,16 +82,15 @@ def _draw_arms(axis: Axes, part: pd.DataFrame, arms: list[str], factors: Mapping
             axis.axvline(place - 0.5, color="#cbd2d9", linewidth=0.8)
     if log and floor is not None:
         axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        drawn = part.loc[part["value"].notna(), "value"].clip(lower=floor)
+        # On a narrow range, powers of ten leave no tick in sight.
+        narrow = drawn.max() / drawn.min() < 8
+        axis.yaxis.set_major_locator(
+            MaxNLocator(4, steps=[1, 2, 5, 10]) if narrow else LogLocator(subs=(1.0, 2.0, 5.0))
+        )
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value >= 0.01 else f"{100 * value:g}%")
         axis.yaxis.set_minor_locator(NullLocator())
     axis.set_xticks([])
     axis.set_xlim(-0.7, len(arms) - 0.3)
     axis.grid(axis="y")
     axis.margins(y=0.08)
-
-
-def composition_labels(table: pd.DataFrame, populations: list[str]) -> dict[str, str]:
-    """Headings of the populations that were counted, in the config's order."""
-    present = set(table["quantity"])
-    return {name: words(name) for name in populations if name in present}

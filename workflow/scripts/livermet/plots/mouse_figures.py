@@ -14,7 +14,7 @@ from livermet.plots.genes import plot_gene_counts, plot_volcanoes
 from livermet.plots.mice import plot_mice
 from livermet.plots.pathways import plot_pathways
 from livermet.plots.rescue import plot_rescue
-from livermet.plots.words import words
+from livermet.plots.words import capital, words
 
 
 def draw_mice(
@@ -80,11 +80,5 @@ def draw_readouts(readouts: pd.DataFrame, mechanism: pd.DataFrame, factors: Mapp
         columns={READOUT: "quantity"}
     )
     texts = mechanism.drop_duplicates(READOUT).set_index(READOUT)["label"]
-    labels = {name: _wrap(texts[name]) for name in texts.index}
+    labels = {str(name): capital(str(texts[name])) for name in texts.index}
     return plot_mice(table, factors, title="The Fasl-Fas axis, mouse by mouse (log2 scale)", labels=labels, columns=4)
-
-
-def _wrap(text: str, width: int = 30) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text[:1].upper() + text[1:], width)[:3])

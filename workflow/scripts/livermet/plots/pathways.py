@@ -34,7 +34,7 @@ def plot_pathways(pathways: pd.DataFrame, questions: Mapping[str, str], populati
     Returns
     -------
     Figure
-        Colour is the estimate, a dot an adjusted p-value below .05; grey where a signature was not tested.
+        Colour is the estimate, a dot an adjusted p-value below .05; hatched where a signature was not tested.
     """
     if pathways.empty:
         return blank("No signature was tested.")
@@ -56,7 +56,7 @@ def plot_pathways(pathways: pd.DataFrame, questions: Mapping[str, str], populati
             value = part.pivot_table(index=SIGNATURE, columns=POPULATION, values=effect, observed=True)
             p = part.pivot_table(index=SIGNATURE, columns=POPULATION, values=ADJUSTED_P_VALUE, observed=True)
             value, p = value.reindex(index=rows, columns=columns), p.reindex(index=rows, columns=columns)
-            axis.set_facecolor("#f0f2f4")
+            axis.patch.set(facecolor="white", edgecolor="#dfe4e8", hatch="////", linewidth=0)
             drawn = axis.imshow(value, cmap=DIVERGING, vmin=-LIMIT, vmax=LIMIT, aspect="auto")
             line, place = np.nonzero((p < ALPHA).to_numpy())
             axis.plot(place, line, "o", color=INK, markersize=2.6)

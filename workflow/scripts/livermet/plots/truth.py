@@ -28,7 +28,11 @@ def plot_truth(truth: pd.DataFrame) -> Figure:
     if truth.empty:
         return blank("Nothing was planted.")
     scores = truth[truth["planted"].isna()]
-    effects = truth[truth["planted"].abs() > 0].dropna(subset=["found"])
+    # The slopes over many genes ("gene effects") are no effects of their own; they stand in the table.
+    is_effect = (
+        (truth["planted"].abs() > 0) & truth["found"].notna() & ~truth["quantity"].str.startswith("gene effects")
+    )
+    effects = truth[is_effect]
     met = int((truth["verdict"] == "found").sum())
     with look():
         figure = canvas(4.3, f"{met} of {len(truth)} planted quantities are found within their criterion")
@@ -55,7 +59,7 @@ def plot_truth(truth: pd.DataFrame) -> Figure:
             right.plot([0, row["found"]], [place, place], color=colour, linewidth=1.6)
             right.plot(row["found"], place, "o", color=colour, markersize=7)
             right.text(0, place - 0.3, words(row["quantity"]), fontsize=8.5, va="bottom")
-            right.text(min(row["found"] + 0.03, 1.0), place, f"{row['found']:.2f}", va="center", fontsize=8.5)
+            right.text(min(row["found"] + 0.03, 1.03), place, f"{row['found']:.2f}", va="center", fontsize=8.5)
         right.set(xlim=(0, 1.14), ylim=(len(scores) - 0.4, -0.85), yticks=[], title="Scores")
         right.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
         right.spines["left"].set_visible(False)

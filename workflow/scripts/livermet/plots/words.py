@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -45,7 +47,21 @@ def words(name: object) -> str:
         The known spelling, or the name with spaces for underscores.
     """
     text = "" if name is None or (isinstance(name, float) and name != name) else str(name)
-    return WORDS.get(text, text.replace("_", " "))
+    if text in WORDS:
+        return WORDS[text]
+    # Names that users put together from these levels, such as those of questions.
+    text = re.sub(r"anti_pdl1", "anti-PD-L1", text).replace("_", " ")
+    return re.sub(r"\brt\b", "RT", text)
+
+
+def capital(text: str) -> str:
+    """The first letter large, but for names that are written small, such as p53."""
+    return text if re.match(r"[a-z]\d", text) else text[:1].upper() + text[1:]
+
+
+def wrapped(text: str, width: int) -> str:
+    """Text in lines of at most `width` characters, words kept whole."""
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))
 
 
 def arm_words(arm: str, factors: Mapping[str, list[str]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,10 @@ from livermet.keys import (
     SENTENCE,
     TIER,
 )
-from livermet.plots.words import words
+from livermet.plots.words import capital, words
 from livermet.report import numbers
 
+ALPHA = 0.05
 HEADLINE, READOUT, UNIT = "headline", "readout", "unit"
 MINIMUM, MICE = "minimum_detectable_effect", "n_mice"
 
@@ -182,9 +183,9 @@ def make_row(row: pd.Series, labels: Mapping[str, str], reaches: Mapping[str, fl
         minimum=numbers.number(row.get(MINIMUM)),
         mice=_mice(row.get(MICE)),
         mark=make_mark(
-            row[ESTIMATE], row[CI_LOW], row[CI_HIGH], reaches.get(unit, 1.0), ratio="rescue" in unit.lower()
+            row[ESTIMATE], row[CI_LOW], row[CI_HIGH], reaches.get(unit, 3.0), ratio="rescue" in unit.lower()
         ),
-        clear=bool(row[CI_LOW] > 0 or row[CI_HIGH] < 0),
+        clear=_is_clear(row),
     )
 
 
@@ -193,8 +194,7 @@ def readout_label(row: pd.Series, labels: Mapping[str, str]) -> str:
     population = "" if pd.isna(row[POPULATION]) else str(row[POPULATION])
     readout = "" if pd.isna(row[READOUT]) else str(row[READOUT])
     if readout in labels:
-        text = labels[readout]
-        return text[:1].upper() + text[1:]
+        return capital(labels[readout])
     if not readout or readout == population:
         return words(population)
     return f"{words(population)}: {words(readout)}" if population else words(readout)
@@ -231,6 +231,14 @@ def make_mark(estimate: Any, low: Any, high: Any, reach: float, *, ratio: bool =
     )
 
 
+def _is_clear(row: pd.Series) -> bool:
+    """Whether a change was shown: by the adjusted p-value, or, for a rescue, which has none, by its interval."""
+    adjusted = numbers.as_float(row[ADJUSTED_P_VALUE])
+    if not math.isnan(adjusted):
+        return adjusted < ALPHA
+    return bool(row[ENDPOINT] == "rescue" and (row[CI_LOW] > 0 or row[CI_HIGH] < 0))
+
+
 def is_true(value: Any) -> bool:
     """Whether a cell of a text table says yes."""
     return str(value).strip().lower() in ("true", "1", "1.0", "yes")
@@ -244,16 +252,11 @@ def _mice(value: Any) -> str:
 
 
 def _reaches(answers: pd.DataFrame) -> dict[str, float]:
-    """For every unit, a round number that holds nearly all intervals of its headline rows."""
+    """For every unit, a round number that holds nearly all intervals of its headline rows; single genes may go beyond."""
     reaches = {}
-    for unit, part in answers[answers[HEADLINE].map(is_true)].groupby(UNIT):
+    for unit, part in answers[answers[HEADLINE].map(is_true) & (answers[ENDPOINT] != "expression")].groupby(UNIT):
         edges = part[[ESTIMATE, CI_LOW, CI_HIGH]].apply(pd.to_numeric, errors="coerce").abs()
         finite = edges.to_numpy()[edges.notna().to_numpy() & (edges.to_numpy() != math.inf)]
         wide = float(pd.Series(finite).quantile(0.95)) if len(finite) else 1.0
         reaches[str(unit)] = max(1.0, math.ceil(wide * 2) / 2)
     return reaches
-
-
-def order_of(names: Sequence[str]) -> dict[str, int]:
-    """Place of every name in a list."""
-    return {name: place for place, name in enumerate(names)}

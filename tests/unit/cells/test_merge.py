@@ -1,0 +1,166 @@
+"""Samples put together: one gene space, nothing lost, nothing invented."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from livermet.cells.merge import gene_union, merge_samples, shared_ids
+from livermet.cells.quality import assess_quality
+from livermet.errors import InputError
+from livermet.inputs.canonical import read_sample
+from livermet.settings import Quality
+from livermet.step import load, save
+
+A, B, C, MT = "ENSMUSG00000000001", "ENSMUSG00000000002", "ENSMUSG00000000003", "ENSMUSG00000064351"
+
+
+def sample(name: str, genes: dict[str, str], values: list[list[int]]) -> anndata.AnnData:
+    obs = pd.DataFrame({"sample": name, "barcode": [f"B{n}" for n in range(len(values))]})
+    obs.index = pd.Index([f"{name}_B{n}" for n in range(len(values))], name="cell")
+    var = pd.DataFrame({"symbol": list(genes.values())}, index=pd.Index(list(genes), name="gene_id"))
+    var[["mitochondrial", "ribosomal", "haemoglobin"]] = False
+    return anndata.AnnData(sp.csr_matrix(np.array(values, dtype=np.int32)), obs=obs, var=var)
+
+
+def quality(adata: anndata.AnnData, kept: list[bool]) -> pd.DataFrame:
+    table = adata.obs.copy()
+    table["kept"] = kept
+    table["drop_reason"] = ["" if keep else "too few UMIs (3 < 500); too few genes (2 < 200)" for keep in kept]
+    table["n_umis"], table["n_genes"] = adata.X.sum(axis=1).A1, adata.X.getnnz(axis=1)
+    for column in ("mitochondrial_fraction", "ribosomal_fraction", "haemoglobin_fraction", "doublet_score"):
+        table[column] = 0.1
+    table["is_doublet"], table["ambient_fraction"] = False, [0.02 * (n + 1) for n in range(len(kept))]
+    return table
+
+
+def soup(adata: anndata.AnnData, source: str = "raw matrix") -> pd.DataFrame:
+    sums = adata.X.sum(axis=0).A1
+    return pd.DataFrame({"soup": sums / sums.sum(), "source": source}, index=adata.var_names)
+
+
+SHEET = pd.DataFrame(
+    {"mouse": ["m2", "m1"], "site": ["NA", "None"], "batch": ["1", "2"], "path": ["x", "y"], "raw_path": ["", ""]},
+    index=pd.Index(["s2", "s1"], name="sample"),
+)
+
+
+@pytest.fixture
+def parts() -> tuple[list[anndata.AnnData], list[pd.DataFrame], list[pd.DataFrame]]:
+    """Two samples; the second names Bbb by symbol, lacks Aaa and has a gene of its own."""
+    first = sample("s2", {A: "Aaa", B: "Bbb", MT: "mt-Co1"}, [[1, 2, 3], [4, 5, 6], [7, 8, 9]])
+    second = sample("s1", {"Bbb": "Bbb", C: "Ccc", MT: "mt-Co1"}, [[10, 20, 30], [40, 50, 60]])
+    return (
+        [first, second],
+        [quality(first, [True, False, True]), quality(second, [True, True])],
+        [soup(first), soup(second)],
+    )
+
+
+def test_counts_in_one_gene_space(parts: tuple, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="livermet"):
+        merged = merge_samples(*parts, SHEET)
+    counts = merged.counts
+    assert list(counts.var_names) == [A, B, MT, C]
+    assert list(counts.var["symbol"]) == ["Aaa", "Bbb", "mt-Co1", "Ccc"]
+    assert counts.var["mitochondrial"].tolist() == [False, False, True, False]
+    assert list(counts.obs_names) == ["s2_B0", "s2_B2", "s1_B0", "s1_B1"]
+    np.testing.assert_array_equal(counts.X.toarray(), [[1, 2, 3, 0], [7, 8, 9, 0], [0, 10, 30, 20], [0, 40, 60, 50]])
+    assert counts.X.dtype == np.int32
+    assert counts.X.has_sorted_indices
+    assert "s2: lacks 1 of 4 genes" in caplog.text
+    assert "s1: 1 genes named by symbol" in caplog.text
+
+
+def test_sheet_becomes_text_columns(parts: tuple) -> None:
+    obs = merge_samples(*parts, SHEET).counts.obs
+    assert obs["mouse"].tolist() == ["m2", "m2", "m1", "m1"]
+    assert obs["site"].tolist() == ["NA", "NA", "None", "None"]  # words, not missing values
+    assert obs["batch"].tolist() == ["1", "1", "2", "2"]
+    assert not {"path", "raw_path", "kept", "drop_reason"} & set(obs)
+
+
+def test_every_barcode_is_accounted_for(parts: tuple, tmp_path: Path) -> None:
+    merged = merge_samples(*parts, SHEET)
+    assert merged.barcodes["kept"].tolist() == [True, False, True, True, True]
+    assert merged.barcodes["mouse"].tolist() == ["m2", "m2", "m2", "m1", "m1"]
+    samples = merged.samples.set_index("sample")
+    assert samples["n_barcodes"].tolist() == [3, 2]
+    assert samples["n_kept"].tolist() == [2, 2]
+    assert samples["dropped: too few UMIs"].tolist() == [1, 0]
+    assert samples["dropped: too few genes"].tolist() == [1, 0]
+    assert samples["median_n_umis"].tolist() == [15.0, 105.0]  # of the kept cells
+    assert samples["mean_ambient_fraction"].tolist() == pytest.approx([0.04, 0.03])
+    for name in ("counts.h5ad", "barcodes.parquet", "samples.tsv", "soup.parquet"):
+        save(getattr(merged, name.split(".")[0]), tmp_path / name)
+        assert len(load(tmp_path / name)) > 0
+
+
+def test_soups_in_the_same_gene_space(parts: tuple) -> None:
+    found = merge_samples(*parts, SHEET).soup
+    assert list(found.columns) == ["s2", "s1"]
+    assert list(found.index) == [A, B, MT, C]
+    np.testing.assert_allclose(found.sum(), 1)
+    np.testing.assert_allclose(found["s1"], [0, 50 / 210, 90 / 210, 70 / 210])
+
+
+def test_sample_without_a_cell_is_set_aside(parts: tuple, caplog: pytest.LogCaptureFixture) -> None:
+    counts, qualities, soups = parts
+    qualities[0] = quality(counts[0], [False] * 3)
+    merged = merge_samples(counts, qualities, soups, SHEET)
+    assert set(merged.counts.obs["sample"]) == {"s1"}
+    assert "sample 's2' is set aside" in caplog.text
+    assert merged.samples["note"].tolist() == ["set aside: no cell passes quality control", ""]
+    assert len(merged.barcodes) == 5
+
+
+def test_no_cell_in_any_sample(parts: tuple) -> None:
+    counts, _, soups = parts
+    with pytest.raises(InputError, match="no cell passes quality control"):
+        merge_samples(counts, [quality(counts[0], [False] * 3), quality(counts[1], [False] * 2)], soups, SHEET)
+
+
+def test_symbol_with_two_ids_stays_apart(caplog: pytest.LogCaptureFixture) -> None:
+    tables = [
+        pd.DataFrame({"symbol": ["Dup", "Dup", "One"]}, index=[A, B, C]),
+        pd.DataFrame({"symbol": ["Dup", "One"]}, index=["Dup", "One"]),
+    ]
+    assert shared_ids(tables) == {"One": C}
+    assert "Dup" in caplog.text
+    genes = gene_union(tables)
+    assert genes["symbol"].is_unique
+    assert genes.loc[A, "symbol"] == "Dup"
+
+
+def test_symbol_comes_from_the_sample_that_has_it() -> None:
+    tables = [pd.DataFrame({"symbol": [A, "Bbb"]}, index=[A, B]), pd.DataFrame({"symbol": ["Aaa"]}, index=[A])]
+    assert gene_union(tables)["symbol"].tolist() == ["Aaa", "Bbb"]
+
+
+@pytest.mark.real
+def test_real_samples_merge_to_one_gene_space(real_data: Path) -> None:
+    folder = real_data / "zilionis_lung"
+    sheet = pd.read_csv(folder / "samples.tsv", sep="\t", dtype=str).set_index("sample")
+    samples = [read_sample(folder / path, sample=name, species="mouse") for name, path in sheet["path"].items()]
+    settings = {**Quality().model_dump(), "min_umis": 300}
+    assessed = [
+        assess_quality(adata, None, sample=name, seed=1, **settings)
+        for name, adata in zip(sheet.index, samples, strict=True)
+    ]
+    merged = merge_samples(samples, [table for table, _ in assessed], [profile for _, profile in assessed], sheet)
+    assert merged.counts.n_vars == 24248
+    assert merged.counts.n_obs >= 780
+    kept = [adata[table["kept"].to_numpy()].X.sum() for adata, (table, _) in zip(samples, assessed, strict=True)]
+    sums = merged.counts.obs.assign(total=merged.counts.X.sum(axis=1).A1).groupby("sample", sort=False)["total"].sum()
+    assert sums.tolist() == kept
+    detected = {
+        name: set(merged.counts.var_names[merged.counts[merged.counts.obs["sample"] == name].X.sum(axis=0).A1 > 0])
+        for name in ("t_1", "t_2")
+    }
+    assert len(detected["t_1"] & detected["t_2"]) > 0.75 * len(detected["t_2"])  # the same names in both
