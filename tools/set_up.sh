@@ -22,4 +22,6 @@ echo "livermet set-up: installing requirements.lock into .venv (a minute or two,
 .venv/bin/python -m pip check --disable-pip-version-check >/dev/null || stop "the environment is not consistent: remove .venv and try again"
 # Numba compiles edgepython's and UMAP's kernels on first use and keeps them: done here, no run pays for it.
 .venv/bin/python tools/warm_caches.py || stop "the environment does not work: remove .venv and try again"
+# Every job of a run is a fresh process that imports the package: compiled once, here.
+.venv/bin/python -m compileall -q workflow/scripts/livermet
 touch .venv/.set-up

@@ -35,6 +35,23 @@ def test_tables_come_back_as_they_were(tmp_path: Path, suffix: str) -> None:
     pd.testing.assert_frame_equal(load(tmp_path / f"t{suffix}"), table)
 
 
+def test_long_tables_say_the_same_as_short_ones(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    values = np.concatenate(
+        [rng.normal(size=2995) * 10.0 ** rng.integers(-12, 9, 2995), [0.0, np.nan, 1e-310, 3.0, -0.5]]
+    )
+    table = pd.DataFrame({"gene": [f"g{i}" for i in range(3000)], "value": values, "n": 3, "shown": True})
+    save(table, tmp_path / "long.tsv")
+    back = load(tmp_path / "long.tsv")
+    np.testing.assert_allclose(back["value"], values, rtol=5e-6)
+    assert back["shown"].dtype == bool
+    assert back.drop(columns="value").equals(table.drop(columns="value"))
+    assert (tmp_path / "long.tsv").read_text().startswith("gene\tvalue\tn\tshown\n")
+    short = tmp_path / "short.tsv"
+    save(table.head(100), short)
+    pd.testing.assert_frame_equal(load(short), back.head(100))
+
+
 def test_matrices_and_atlases_come_back_as_they_were(tmp_path: Path) -> None:
     counts = scipy.sparse.random(20, 30, density=0.2, format="csr", random_state=1)
     save(counts, tmp_path / "g.npz")

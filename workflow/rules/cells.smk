@@ -17,6 +17,7 @@ rule embed_cells:
         f"{LOGS}/embed_cells.log",
     benchmark:
         f"{BENCHMARKS}/embed_cells.tsv"
+    priority: 10
     conda:
         "../../envs/cells.yaml"
     threads: 1
@@ -65,6 +66,7 @@ rule cluster_cells:
         f"{LOGS}/cluster_cells.log",
     benchmark:
         f"{BENCHMARKS}/cluster_cells.tsv"
+    priority: 10
     conda:
         "../../envs/cells.yaml"
     threads: 1
@@ -91,6 +93,7 @@ rule annotate_cells:
         f"{LOGS}/annotate_cells.log",
     benchmark:
         f"{BENCHMARKS}/annotate_cells.tsv"
+    priority: 10
     conda:
         "../../envs/cells.yaml"
     threads: 1

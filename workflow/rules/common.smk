@@ -27,7 +27,6 @@ QUESTIONS = [question["name"] for question in config["design"]["questions"]]
 
 wildcard_constraints:
     sample="|".join(SAMPLES).replace(".", r"\."),
-    question="|".join(QUESTIONS).replace(".", r"\."),
 
 
 def input_files(sample):

@@ -37,6 +37,7 @@ rule sum_pseudobulk:
         f"{LOGS}/sum_pseudobulk.log",
     benchmark:
         f"{BENCHMARKS}/sum_pseudobulk.tsv"
+    priority: 10
     conda:
         "../../envs/mice.yaml"
     threads: 1
@@ -65,6 +66,7 @@ rule test_expression:
         f"{LOGS}/test_expression.log",
     benchmark:
         f"{BENCHMARKS}/test_expression.tsv"
+    priority: 10
     conda:
         "../../envs/mice.yaml"
     threads: 1
@@ -103,6 +105,7 @@ RESCUES = [
     for question in config["design"]["questions"]
     if question["kind"] == "rescue"
 ]
+QUESTION_TABLES = f"{TABLES}/questions/{{question}}"
 TABLE_FILES = [
     *expand(
         f"{TABLES}/{{table}}",
@@ -115,12 +118,12 @@ TABLE_FILES = [
         ],
     ),
     *expand(
-        f"{TABLES}/questions/{{question}}/{{table}}.tsv",
+        f"{QUESTION_TABLES}/{{table}}.tsv",
         question=QUESTIONS,
         table=["expression", "pathways", "composition", "mechanism"],
     ),
     *expand(
-        f"{TABLES}/questions/{{question}}/{{table}}.tsv",
+        f"{QUESTION_TABLES}/{{table}}.tsv",
         question=RESCUES,
         table=["rescue", "rescue_genes"],
     ),
@@ -208,6 +211,7 @@ rule test_rescue:
         f"{LOGS}/test_rescue.log",
     benchmark:
         f"{BENCHMARKS}/test_rescue.tsv"
+    priority: 10
     conda:
         "../../envs/mice.yaml"
     threads: 1
@@ -238,6 +242,7 @@ rule answer_questions:
         f"{LOGS}/answer_questions.log",
     benchmark:
         f"{BENCHMARKS}/answer_questions.tsv"
+    priority: 10
     conda:
         "../../envs/mice.yaml"
     threads: 1
@@ -280,8 +285,8 @@ rule write_tables:
         "../scripts/write_tables.py"
 
 
-rule write_question:
-    """Write the tables of one question: genes, signatures, abundance and mechanism."""
+rule write_questions:
+    """Write the tables of every question: genes, signatures, abundance and mechanism."""
     input:
         expression=f"{STEPS}/test_expression/expression.parquet",
         pathways=f"{STEPS}/test_pathways/pathways.parquet",
@@ -290,41 +295,45 @@ rule write_question:
         design=f"{STEPS}/check_design/design.json",
         code=sources("step", "mice.tables"),
     output:
-        expression=f"{TABLES}/questions/{{question}}/expression.tsv",
-        pathways=f"{TABLES}/questions/{{question}}/pathways.tsv",
-        composition=f"{TABLES}/questions/{{question}}/composition.tsv",
-        mechanism=f"{TABLES}/questions/{{question}}/mechanism.tsv",
+        expression=expand(f"{QUESTION_TABLES}/expression.tsv", question=QUESTIONS),
+        pathways=expand(f"{QUESTION_TABLES}/pathways.tsv", question=QUESTIONS),
+        composition=expand(f"{QUESTION_TABLES}/composition.tsv", question=QUESTIONS),
+        mechanism=expand(f"{QUESTION_TABLES}/mechanism.tsv", question=QUESTIONS),
     log:
-        f"{LOGS}/write_question/{{question}}.log",
+        f"{LOGS}/write_questions.log",
     benchmark:
-        f"{BENCHMARKS}/write_question/{{question}}.tsv"
+        f"{BENCHMARKS}/write_questions.tsv"
     conda:
         "../../envs/mice.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=1500,
+    params:
+        questions=QUESTIONS,
     script:
-        "../scripts/write_question.py"
+        "../scripts/write_questions.py"
 
 
-rule write_rescue:
-    """Write the rescue of one question, read-out by read-out and gene by gene."""
+rule write_rescues:
+    """Write the rescues, read-out by read-out and gene by gene."""
     input:
         rescue=f"{STEPS}/test_rescue/rescue.parquet",
         rescue_genes=f"{STEPS}/test_rescue/genes.parquet",
         design=f"{STEPS}/check_design/design.json",
         code=sources("step", "mice.tables"),
     output:
-        rescue=f"{TABLES}/questions/{{question}}/rescue.tsv",
-        rescue_genes=f"{TABLES}/questions/{{question}}/rescue_genes.tsv",
+        rescue=expand(f"{QUESTION_TABLES}/rescue.tsv", question=RESCUES),
+        rescue_genes=expand(f"{QUESTION_TABLES}/rescue_genes.tsv", question=RESCUES),
     log:
-        f"{LOGS}/write_rescue/{{question}}.log",
+        f"{LOGS}/write_rescues.log",
     benchmark:
-        f"{BENCHMARKS}/write_rescue/{{question}}.tsv"
+        f"{BENCHMARKS}/write_rescues.tsv"
     conda:
         "../../envs/mice.yaml"
     threads: 1
     resources:
         mem_mb=500,
+    params:
+        questions=RESCUES,
     script:
-        "../scripts/write_rescue.py"
+        "../scripts/write_rescues.py"

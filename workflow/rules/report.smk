@@ -4,18 +4,16 @@
 SAMPLE_FIGURES = ["design", "quality", "samples"]
 CELL_FIGURES = ["umap", "umap_arms", "markers", "stability"]
 TCELL_FIGURES = ["umap_tcells", "states"]
-MOUSE_FIGURES = [
-    "answers",
-    "composition",
-    "mechanism",
-    "pathways",
-    "gene_counts",
-    "volcanoes",
-    "rescue",
-]
+MOUSE_FIGURES = ["composition", "mechanism", "pathways"]
+ANSWER_FIGURES = ["answers", "gene_counts", "volcanoes", "rescue"]
 TRUTH_FIGURES = ["truth"] if config["demo"]["simulate"] else []
 FIGURE_NAMES = (
-    SAMPLE_FIGURES + CELL_FIGURES + TCELL_FIGURES + MOUSE_FIGURES + TRUTH_FIGURES
+    SAMPLE_FIGURES
+    + CELL_FIGURES
+    + TCELL_FIGURES
+    + MOUSE_FIGURES
+    + ANSWER_FIGURES
+    + TRUTH_FIGURES
 )
 FIGURE_FILES = expand(
     f"{FIGURES}/{{name}}.{{ending}}", name=FIGURE_NAMES, ending=["png", "pdf"]
@@ -173,10 +171,8 @@ rule draw_tcells:
 
 
 rule draw_mice:
-    """Draw the answers and the mice behind them."""
+    """Draw the mice behind the answers."""
     input:
-        answers=f"{TABLES}/answers.tsv",
-        expression=f"{STEPS}/test_expression/expression.parquet",
         pathways=f"{STEPS}/test_pathways/pathways.parquet",
         proportions=f"{STEPS}/test_composition/proportions.tsv",
         readouts=f"{STEPS}/test_mechanism/readouts.tsv",
@@ -188,7 +184,7 @@ rule draw_mice:
             f"{name}_png": report(
                 f"{FIGURES}/{name}.png",
                 caption=f"../report/{name}.rst",
-                category="Answers",
+                category="Mice",
             )
             for name in MOUSE_FIGURES
         },
@@ -204,6 +200,37 @@ rule draw_mice:
         mem_mb=1000,
     script:
         "../scripts/draw_mice.py"
+
+
+rule draw_answers:
+    """Draw the answers and the genes that changed."""
+    input:
+        answers=f"{TABLES}/answers.tsv",
+        expression=f"{STEPS}/test_expression/expression.parquet",
+        mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
+        design=DESIGN,
+        code=sources("step", "plots.mouse_figures"),
+    output:
+        **{
+            f"{name}_png": report(
+                f"{FIGURES}/{name}.png",
+                caption=f"../report/{name}.rst",
+                category="Answers",
+            )
+            for name in ANSWER_FIGURES
+        },
+        **{f"{name}_pdf": f"{FIGURES}/{name}.pdf" for name in ANSWER_FIGURES},
+    log:
+        f"{LOGS}/draw_answers.log",
+    benchmark:
+        f"{BENCHMARKS}/draw_answers.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    script:
+        "../scripts/draw_answers.py"
 
 
 if config["demo"]["simulate"]:

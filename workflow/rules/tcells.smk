@@ -18,6 +18,7 @@ rule embed_tcells:
         f"{LOGS}/embed_tcells.log",
     benchmark:
         f"{BENCHMARKS}/embed_tcells.tsv"
+    priority: 10
     conda:
         "../../envs/cells.yaml"
     threads: 1
@@ -76,6 +77,7 @@ rule score_tcells:
         f"{LOGS}/score_tcells.log",
     benchmark:
         f"{BENCHMARKS}/score_tcells.tsv"
+    priority: 10
     conda:
         "../../envs/cells.yaml"
     threads: 1
@@ -105,6 +107,7 @@ rule call_states:
         f"{LOGS}/call_states.log",
     benchmark:
         f"{BENCHMARKS}/call_states.tsv"
+    priority: 10
     conda:
         "../../envs/cells.yaml"
     threads: 1
@@ -131,6 +134,7 @@ rule label_cells:
         f"{LOGS}/label_cells.log",
     benchmark:
         f"{BENCHMARKS}/label_cells.tsv"
+    priority: 10
     conda:
         "../../envs/cells.yaml"
     threads: 1

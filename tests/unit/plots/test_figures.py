@@ -18,7 +18,7 @@ from livermet.plots.design import plot_design
 from livermet.plots.genes import count_genes, plot_gene_counts, plot_volcanoes, population_colours
 from livermet.plots.markers import plot_markers
 from livermet.plots.mice import plot_mice
-from livermet.plots.mouse_figures import draw_mice
+from livermet.plots.mouse_figures import draw_answers, draw_mice
 from livermet.plots.pathways import plot_pathways
 from livermet.plots.quality_figures import draw_quality
 from livermet.plots.rescue import plot_rescue
@@ -57,7 +57,8 @@ def all_figures(toy: SimpleNamespace) -> dict[str, Figure]:
         **draw_quality(toy.barcodes, toy.samples, toy.design, toy.config["quality"]),
         **draw_cells(toy.layout, toy.labels, toy.barcodes, toy.samples, toy.stability, markers, toy.design),
         **draw_tcells(t_layout, toy.states, toy.scores, toy.barcodes, toy.samples),
-        **draw_mice(toy.answers, toy.expression, toy.pathways, toy.proportions, toy.readouts, toy.mechanism, toy.design),
+        **draw_answers(toy.answers, toy.expression, toy.mechanism, toy.design),
+        **draw_mice(toy.pathways, toy.proportions, toy.readouts, toy.mechanism, toy.design),
         "truth": plot_truth(toy.truth),
     }  # fmt: skip
 

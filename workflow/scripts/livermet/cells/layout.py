@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -43,10 +43,9 @@ def lay_out_cells(pca: pd.DataFrame, connectivities: sp.csr_matrix, *, seed: int
     with warnings.catch_warnings():
         # The library speaks of its own parts on import (a missing optional one, future defaults).
         warnings.simplefilter("ignore")
-        from umap.umap_ import find_ab_params, simplicial_set_embedding
-
-        a, b = find_ab_params(SPREAD, MIN_DIST)
-        points, _ = simplicial_set_embedding(
+        umap = _import_umap()
+        a, b = umap.find_ab_params(SPREAD, MIN_DIST)
+        points, _ = umap.simplicial_set_embedding(
             data=pca.to_numpy(dtype=np.float32),
             graph=connectivities.tocoo(),
             n_components=2,
@@ -55,7 +54,7 @@ def lay_out_cells(pca: pd.DataFrame, connectivities: sp.csr_matrix, *, seed: int
             b=b,
             gamma=1.0,
             negative_sample_rate=5,
-            n_epochs=500 if len(pca) <= 5_000 else 200,
+            n_epochs=500 if len(pca) <= 2_000 else 200,
             init=start,
             random_state=np.random.RandomState(seed),
             metric="euclidean",
@@ -67,6 +66,25 @@ def lay_out_cells(pca: pd.DataFrame, connectivities: sp.csr_matrix, *, seed: int
             verbose=False,
         )
     return pd.DataFrame(np.asarray(points, dtype=np.float32), index=pca.index, columns=COLUMNS)
+
+
+def _import_umap() -> Any:
+    """umap-learn without its search for neighbours.
+
+    The package behind that search compiles its distance functions when it is imported: seven CPU-seconds in every
+    process, for functions that a given graph never calls. They are left uncompiled; the layout itself is compiled as ever.
+    """
+    import numba
+
+    before = numba.config.DISABLE_JIT
+    numba.config.DISABLE_JIT = True
+    try:
+        import pynndescent  # noqa: F401
+    finally:
+        numba.config.DISABLE_JIT = before
+    import umap.umap_
+
+    return umap.umap_
 
 
 def _starting_points(components: np.ndarray) -> np.ndarray:

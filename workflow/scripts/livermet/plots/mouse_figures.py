@@ -17,49 +17,68 @@ from livermet.plots.rescue import plot_rescue
 from livermet.plots.words import capital, words
 
 
-def draw_mice(
-    answers: pd.DataFrame,
-    expression: pd.DataFrame,
-    pathways: pd.DataFrame,
-    proportions: pd.DataFrame,
-    readouts: pd.DataFrame,
-    mechanism: pd.DataFrame,
-    design: Mapping[str, Any],
+def draw_answers(
+    answers: pd.DataFrame, expression: pd.DataFrame, mechanism: pd.DataFrame, design: Mapping[str, Any]
 ) -> dict[str, Figure]:
-    """Name -> figure: `answers`, `composition`, `pathways`, `gene_counts`, `volcanoes`, `mechanism`, `rescue`.
+    """Name -> figure: `answers`, `gene_counts`, `volcanoes`, `rescue`.
 
     Parameters
     ----------
     answers
         One row a question x population x endpoint; `headline` marks those drawn.
-    expression, pathways
+    expression
         Results of all questions.
-    proportions
-        One row a unit, level and population: arm, level, population, fraction.
-    readouts
-        One row a unit and mechanism read-out: arm, readout, population, value.
     mechanism
-        Results of all questions; readout, population, label.
+        Results of all questions; readout and label are taken from it.
     design
         Content of design.json.
     """
-    factors, settings = design["factors"], design["settings"]
-    asked = {name: one["sentence"] for name, one in design["questions"].items()}
-    effects = {name: text for name, text in asked.items() if design["questions"][name]["kind"] != "rescue"}
-    populations = list(settings["populations"])
+    asked, effects, populations = _asked(design)
     told = mechanism.drop_duplicates(READOUT).astype({READOUT: str, "label": str})
     labels: dict[str, str] = dict(zip(told[READOUT], told["label"], strict=True))
     is_rescue = answers["endpoint"] == "rescue"
     headline = answers[~is_rescue & answers["headline"].astype(str).str.lower().isin(["true", "1"])]
     return {
         "answers": plot_answers(headline, asked, labels),
-        "composition": draw_composition(proportions, populations, factors),
-        "pathways": plot_pathways(pathways, effects, populations),
         "gene_counts": plot_gene_counts(expression, list(effects), populations),
         "volcanoes": plot_volcanoes(expression, effects, populations),
-        "mechanism": draw_readouts(readouts, mechanism, factors),
         "rescue": plot_rescue(answers[is_rescue], asked),
     }
+
+
+def draw_mice(
+    pathways: pd.DataFrame,
+    proportions: pd.DataFrame,
+    readouts: pd.DataFrame,
+    mechanism: pd.DataFrame,
+    design: Mapping[str, Any],
+) -> dict[str, Figure]:
+    """Name -> figure: `composition`, `pathways`, `mechanism`.
+
+    Parameters
+    ----------
+    pathways, mechanism
+        Results of all questions.
+    proportions
+        One row a unit, level and population: arm, level, population, fraction.
+    readouts
+        One row a unit and mechanism read-out: arm, readout, population, value.
+    design
+        Content of design.json.
+    """
+    _, effects, populations = _asked(design)
+    return {
+        "composition": draw_composition(proportions, populations, design["factors"]),
+        "pathways": plot_pathways(pathways, effects, populations),
+        "mechanism": draw_readouts(readouts, mechanism, design["factors"]),
+    }
+
+
+def _asked(design: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Sentence of every question, of those that are no rescue, and the populations tested."""
+    asked = {name: str(one["sentence"]) for name, one in design["questions"].items()}
+    effects = {name: text for name, text in asked.items() if design["questions"][name]["kind"] != "rescue"}
+    return asked, effects, list(design["settings"]["populations"])
 
 
 def draw_composition(proportions: pd.DataFrame, populations: list[str], factors: Mapping[str, list[str]]) -> Figure:

@@ -1,0 +1,11 @@
+"""The tables of every rescue."""
+
+from livermet.mice.design import Design
+from livermet.mice.tables import select_question
+from livermet.step import Step
+
+with Step(snakemake) as step:
+    design = Design.from_dict(step.load("design"))
+    tables = {name: step.load(name) for name in step.output.keys()}
+    chosen = [select_question(question, design, **tables) for question in step.params["questions"]]
+    step.save(**{name: [of_question[name] for of_question in chosen] for name in tables})
