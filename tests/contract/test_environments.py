@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from make_envs import environments, locked_versions
 
+from livermet.provenance import sources
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -38,21 +40,58 @@ def test_the_lock_pins_every_dependency_with_hashes(python: str) -> None:
     assert "://" not in lock, "the lock names no host"
 
 
-def test_what_is_imported_is_declared() -> None:
-    names = {
-        "yaml": "pyyaml",
-        "sklearn": "scikit-learn",
-        "skmisc": "scikit-misc",
-        "faiss": "faiss-cpu",
-        "umap": "umap-learn",
+NAMES = {
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "skmisc": "scikit-misc",
+    "faiss": "faiss-cpu",
+    "umap": "umap-learn",
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Third-party packages that a file imports, anywhere in it, but for typing alone."""
+    found = set()
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
+        for node in ast.walk(block)
     }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        found |= {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names) - {"livermet"}
+    return {NAMES.get(module, module) for module in found}
+
+
+def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.match(r"[a-z0-9-]+", item)[0] for item in project["dependencies"]}  # type: ignore[index]
-    used = set()
-    for path in (ROOT / "workflow" / "scripts").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-            used |= {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names) - {"livermet"}
-    used = {names.get(module, module) for module in used}
+    used = set().union(*(imported(path) for path in (ROOT / "workflow" / "scripts").rglob("*.py")))
     assert used <= declared, used - declared
+
+
+def rules() -> list[tuple[str, list[str], str]]:
+    """Name, modules and conda environment of every rule."""
+    found = []
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        for block in re.split(r"^ *rule ", path.read_text(), flags=re.M)[1:]:
+            modules = re.findall(r'"([a-z_.]+)"', re.search(r"code=sources\(([^)]*)\)", block)[1])  # type: ignore[index]
+            environment = re.search(r"envs/([a-z]+)\.yaml", block)[1]  # type: ignore[index]
+            found.append((block.split(":")[0], modules, environment))
+    return found
+
+
+@pytest.mark.parametrize(("rule", "modules", "environment"), rules(), ids=[rule[0] for rule in rules()])
+def test_a_rules_environment_holds_what_its_code_imports(rule: str, modules: list[str], environment: str) -> None:
+    needed = imported(ROOT / "workflow" / "scripts" / f"{rule}.py")
+    for name in sources(*modules):
+        needed |= imported(Path(name))
+    packages = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["livermet"]["envs"][environment])
+    # Reading a kind of file that a rule does not read needs nothing.
+    optional = {"anndata", "matplotlib"} if environment == "report" else {"matplotlib"}
+    assert needed - optional <= packages, needed - packages

@@ -21,7 +21,7 @@ def test_rule_files_declare(path: Path) -> None:
         assert len(text.splitlines()) <= 60
     assert "shell:" not in text
     assert "run:" not in text
-    for block in re.split(r"^rule ", text, flags=re.M)[1:]:
+    for block in re.split(r"^ *rule ", text, flags=re.M)[1:]:
         name = block.split(":")[0]
         for needed in ('"""', "input:", "output:", "log:", "benchmark:", "conda:", "script:", "code=", "mem_mb"):
             assert needed in block, f"{name}: {needed}"
@@ -29,7 +29,7 @@ def test_rule_files_declare(path: Path) -> None:
 
 
 def test_every_script_is_thin_and_has_its_rule() -> None:
-    rules = {name for path in RULES for name in re.findall(r"^rule (\w+):", path.read_text(), flags=re.M)}
+    rules = {name for path in RULES for name in re.findall(r"^ *rule (\w+):", path.read_text(), flags=re.M)}
     scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     assert scripts == rules
     for path in (ROOT / "workflow" / "scripts").glob("*.py"):

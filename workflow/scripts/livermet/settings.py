@@ -59,12 +59,12 @@ class Embed(Section):
 
 
 class Cluster(Section):
-    """Leiden at several resolutions; the most stable is taken."""
+    """Leiden at several resolutions; the finest that is about as stable as the best is taken."""
 
     resolutions: list[Annotated[float, Field(gt=0)]] = Field(
         [0.5, 1.0, 1.5, 2.0], min_length=1, description="resolutions tried"
     )
-    resolution: float | None = Field(None, gt=0, description="take this one instead of the most stable")
+    resolution: float | None = Field(None, gt=0, description="take this one, whatever its stability")
     n_subsamples: int = Field(6, ge=2, description="subsamples for the stability of each resolution")
     subsample_fraction: Fraction = Field(0.8, description="share of cells in a subsample")
 

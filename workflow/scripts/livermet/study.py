@@ -42,12 +42,13 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
     exists: Callable[[str], bool] = (lambda _: True) if simulated else (lambda name: Path(name).exists())
     design = config["design"]
     sheet = read_samples(config["samples"], design["factors"], design["covariates"], exists)
-    problems = _check_resources(config)
+    problems = [*_check_resources(config), *(_check_simulated(sheet, config) if simulated else [])]
     if not problems:
         problems += check(sheet, design, signatures=_signatures(), labels=_labels(config))
     if inspect and not simulated:
         for sample, row in sheet.iterrows():
-            problems += peek(row[PATH], where=f"sample '{sample}'")
+            for path in filter(None, (row[PATH], row[RAW_PATH])):
+                problems += peek(path, where=f"sample '{sample}'")
     if problems:
         raise InputError(problems)
     return sheet
@@ -62,6 +63,22 @@ def raw_files(sheet: pd.DataFrame, sample: str) -> list[str]:
     """Files that make up the raw (unfiltered) matrix of a sample; none where the sheet names none."""
     path = str(sheet.loc[sample, RAW_PATH])
     return find_files(path) if path else []
+
+
+def _check_simulated(sheet: pd.DataFrame, config: dict[str, Any]) -> list[Problem]:
+    """Simulated files only ever take a place of their own: a run must not write over somebody's data."""
+    folder = f"results/{config['study']}/input/"
+    return [
+        Problem(
+            f"sample '{sample}', {column}",
+            f"'{row[column]}' would be written by the simulation",
+            expected=f"a path below {folder}",
+            remedy="Leave `demo:` out of the config of a study with data of its own",
+        )
+        for sample, row in sheet.iterrows()
+        for column in (PATH, RAW_PATH)
+        if row[column] and (not row[column].startswith(folder) or ".." in row[column].split("/"))
+    ]
 
 
 def _labels(config: dict[str, Any]) -> set[str]:
