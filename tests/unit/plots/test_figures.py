@@ -264,6 +264,7 @@ def test_populations_of_a_volcano_do_not_share_a_colour() -> None:
 
 
 def test_a_study_without_results_is_drawn_as_reasons(toy: SimpleNamespace) -> None:
-    tables = (toy.answers, toy.expression, toy.pathways, toy.proportions, toy.readouts, toy.mechanism)
-    figures = draw_mice(*(table.iloc[:0] for table in tables), toy.design)
+    nothing = [table.iloc[:0] for table in (toy.pathways, toy.proportions, toy.readouts, toy.mechanism)]
+    figures = draw_mice(*nothing, toy.design)
+    figures |= draw_answers(toy.answers.iloc[:0], toy.expression.iloc[:0], toy.mechanism.iloc[:0], toy.design)
     assert all(len(texts(figure)) == 1 and texts(figure)[0].endswith(".") for figure in figures.values())

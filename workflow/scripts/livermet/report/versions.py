@@ -18,7 +18,7 @@ from livermet.keys import SAMPLE
 # The direct dependencies; a test holds this against pyproject.toml.
 PACKAGES = (
     "snakemake", "snakemake-executor-plugin-slurm", "anndata", "h5py", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml",
-    "scipy", "faiss-cpu", "harmonypy", "igraph", "pynndescent", "scanpy", "scikit-learn", "scikit-misc", "umap-learn",
+    "scipy", "faiss-cpu", "harmonypy", "igraph", "numba", "pynndescent", "scanpy", "scikit-learn", "scikit-misc", "umap-learn",
     "edgepython", "formulaic", "pylimma", "jinja2", "matplotlib", "seaborn", "threadpoolctl",
 )  # fmt: skip
 _CHUNK = 1 << 20
