@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -31,8 +32,6 @@ def with_edit(folder: Path, name: str, old: str, new: str) -> dict[str, int]:
         return rules_to_run(folder)
     finally:
         path.write_text(before)
-        import os
-
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 

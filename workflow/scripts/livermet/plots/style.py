@@ -29,7 +29,6 @@ PALE = "#e3e7eb"
 WIDTH = 9.6  # inches: fills the report's column at 130 dpi
 
 DIVERGING = "RdBu_r"
-SEQUENTIAL = "viridis"
 HUES = ("#7b8794", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#B8A300")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 TIERS = {CONFIRMATORY: "#0072B2", EXPLORATORY: "#E69F00", DESCRIPTIVE: "#7b8794", NOT_ESTIMABLE: "#c3cad1"}
