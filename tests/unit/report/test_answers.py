@@ -95,3 +95,13 @@ def test_what_was_shown_goes_by_the_adjusted_p_value(toy: SimpleNamespace) -> No
     cards = make_cards(answers, asked(toy), toy.design["questions"], LABELS)
     assert [row.clear for row in cards[0].rows] == [True, False]  # adjusted p .0002 and .2
     assert cards[2].rows[0].clear is True  # a rescue has its interval only
+
+
+def test_an_estimate_of_one_gene_names_it(toy: SimpleNamespace) -> None:
+    first = toy.answers.iloc[[0]]
+    genes = first.assign(endpoint="expression", readout="Nr4a2", headline=True)
+    others = first.assign(endpoint="composition", readout="Nr4a2", headline=True)
+    name = str(first["question"].iloc[0])
+    for answers, gene in ((genes, "Nr4a2"), (others, "")):
+        (card,) = make_cards(answers, {name: "What?"}, {}, {})
+        assert [row.gene for row in card.rows] == [gene]

@@ -27,6 +27,7 @@ from livermet.report import numbers
 
 ALPHA = 0.05
 HEADLINE, READOUT, UNIT = "headline", "readout", "unit"
+EXPRESSION = "expression"  # the endpoint
 MINIMUM, MICE = "minimum_detectable_effect", "n_mice"
 
 
@@ -48,6 +49,7 @@ class Row:
     """One estimate in words and numbers."""
 
     label: str
+    gene: str  # which gene the estimate is of, where the sentence speaks of many; else empty
     sentence: str
     estimate: str
     unit: str
@@ -173,6 +175,7 @@ def make_row(row: pd.Series, labels: Mapping[str, str], reaches: Mapping[str, fl
     unit = str(row[UNIT]) if pd.notna(row[UNIT]) else ""
     return Row(
         label=readout_label(row, labels),
+        gene=str(row[READOUT]) if row[ENDPOINT] == EXPRESSION and pd.notna(row[READOUT]) else "",
         sentence=str(row[SENTENCE]) if pd.notna(row[SENTENCE]) else "",
         estimate=numbers.number(row[ESTIMATE]),
         unit=words(unit),
@@ -254,7 +257,7 @@ def _mice(value: Any) -> str:
 def _reaches(answers: pd.DataFrame) -> dict[str, float]:
     """For every unit, a round number that holds nearly all intervals of its headline rows; single genes may go beyond."""
     reaches = {}
-    for unit, part in answers[answers[HEADLINE].map(is_true) & (answers[ENDPOINT] != "expression")].groupby(UNIT):
+    for unit, part in answers[answers[HEADLINE].map(is_true) & (answers[ENDPOINT] != EXPRESSION)].groupby(UNIT):
         edges = part[[ESTIMATE, CI_LOW, CI_HIGH]].apply(pd.to_numeric, errors="coerce").abs()
         finite = edges.to_numpy()[edges.notna().to_numpy() & (edges.to_numpy() != math.inf)]
         wide = float(pd.Series(finite).quantile(0.95)) if len(finite) else 1.0
