@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from livermet.mice.design import build_design
+from livermet.mice.design.model import build_design
 from livermet.settings import resolve
 
 SITES, TREATMENTS = ["subcutaneous", "subcutaneous_liver"], ["untreated", "rt_anti_pdl1"]

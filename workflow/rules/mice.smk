@@ -6,7 +6,7 @@
 rule check_design:
     """Say what the mice can tell and what not: arms, rank, aliasing, and each question's contrast and tier."""
     input:
-        code=sources("step", "mice.design"),
+        code=sources("step", "mice.design.model"),
     output:
         design=f"{STEPS}/check_design/design.json",
     log:
@@ -30,7 +30,7 @@ rule sum_pseudobulk:
     input:
         counts=f"{STEPS}/merge_samples/counts.h5ad",
         labels=f"{STEPS}/label_cells/labels.parquet",
-        code=sources("step", "mice.pseudobulk", "mice.units"),
+        code=sources("step", "mice.endpoints.pseudobulk", "mice.design.units"),
     output:
         pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
     log:
@@ -58,7 +58,7 @@ rule test_expression:
     input:
         pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
         design=f"{STEPS}/check_design/design.json",
-        code=sources("step", "mice.expression"),
+        code=sources("step", "mice.endpoints.expression"),
     output:
         expression=f"{STEPS}/test_expression/expression.parquet",
         samples=f"{STEPS}/test_expression/samples.tsv",
@@ -84,7 +84,7 @@ rule test_pathways:
         signatures="resources/signatures.yaml",
         states=config["tcells"]["states"],
         lineages=config["annotate"]["markers"],
-        code=sources("step", "mice.pathways"),
+        code=sources("step", "mice.endpoints.pathways"),
     output:
         pathways=f"{STEPS}/test_pathways/pathways.parquet",
     log:
@@ -136,7 +136,7 @@ rule test_composition:
         labels=f"{STEPS}/label_cells/labels.parquet",
         barcodes=f"{STEPS}/merge_samples/barcodes.parquet",
         design=f"{STEPS}/check_design/design.json",
-        code=sources("step", "mice.composition"),
+        code=sources("step", "mice.endpoints.composition"),
     output:
         composition=f"{STEPS}/test_composition/composition.parquet",
         proportions=f"{STEPS}/test_composition/proportions.tsv",
@@ -171,7 +171,7 @@ rule test_mechanism:
         states=config["tcells"]["states"],
         lineages=config["annotate"]["markers"],
         mechanism="resources/mechanism.yaml",
-        code=sources("step", "mice.mechanism", "mice.applicable"),
+        code=sources("step", "mice.endpoints.mechanism", "mice.endpoints.applicable"),
     output:
         mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
         readouts=f"{STEPS}/test_mechanism/readouts.tsv",
@@ -203,7 +203,7 @@ rule test_rescue:
         signatures="resources/signatures.yaml",
         states=config["tcells"]["states"],
         lineages=config["annotate"]["markers"],
-        code=sources("step", "mice.rescue", "mice.applicable"),
+        code=sources("step", "mice.endpoints.rescue", "mice.endpoints.applicable"),
     output:
         rescue=f"{STEPS}/test_rescue/rescue.parquet",
         genes=f"{STEPS}/test_rescue/genes.parquet",
@@ -235,7 +235,7 @@ rule answer_questions:
         mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
         rescue=f"{STEPS}/test_rescue/rescue.parquet",
         design=f"{STEPS}/check_design/design.json",
-        code=sources("step", "mice.answers"),
+        code=sources("step", "mice.answers.table"),
     output:
         answers=f"{TABLES}/answers.tsv",
     log:
@@ -263,7 +263,7 @@ rule write_tables:
         scores=f"{STEPS}/score_tcells/scores.parquet",
         composition=f"{STEPS}/test_composition/proportions.tsv",
         design=f"{STEPS}/check_design/design.json",
-        code=sources("step", "mice.tables"),
+        code=sources("step", "mice.answers.files"),
     output:
         cells=f"{TABLES}/cells.parquet",
         samples=f"{TABLES}/samples.tsv",
@@ -293,7 +293,7 @@ rule write_questions:
         composition=f"{STEPS}/test_composition/composition.parquet",
         mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
         design=f"{STEPS}/check_design/design.json",
-        code=sources("step", "mice.tables"),
+        code=sources("step", "mice.answers.files"),
     output:
         expression=expand(f"{QUESTION_TABLES}/expression.tsv", question=QUESTIONS),
         pathways=expand(f"{QUESTION_TABLES}/pathways.tsv", question=QUESTIONS),
@@ -320,7 +320,7 @@ rule write_rescues:
         rescue=f"{STEPS}/test_rescue/rescue.parquet",
         rescue_genes=f"{STEPS}/test_rescue/genes.parquet",
         design=f"{STEPS}/check_design/design.json",
-        code=sources("step", "mice.tables"),
+        code=sources("step", "mice.answers.files"),
     output:
         rescue=expand(f"{QUESTION_TABLES}/rescue.tsv", question=RESCUES),
         rescue_genes=expand(f"{QUESTION_TABLES}/rescue_genes.tsv", question=RESCUES),

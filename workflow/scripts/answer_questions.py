@@ -1,7 +1,7 @@
 """A sentence, an estimate and its worth for every question, population and endpoint."""
 
-from livermet.mice.answers import answer
-from livermet.mice.design import Design
+from livermet.mice.answers.table import answer
+from livermet.mice.design.model import Design
 from livermet.step import Step
 
 with Step(snakemake) as step:

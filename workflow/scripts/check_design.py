@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from livermet.mice.design import build_design
+from livermet.mice.design.model import build_design
 from livermet.step import Step
 
 with Step(snakemake) as step:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from livermet.mice.pseudobulk import sum_counts
-from livermet.mice.units import make_units
+from livermet.mice.design.units import make_units
+from livermet.mice.endpoints.pseudobulk import sum_counts
 from livermet.step import Step
 
 with Step(snakemake) as step:

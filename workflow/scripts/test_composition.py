@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from livermet.mice.composition import test_composition, units_of
-from livermet.mice.design import Design
+from livermet.mice.design.model import Design
+from livermet.mice.endpoints.composition import test_composition, units_of
 from livermet.step import Step
 
 with Step(snakemake) as step:

@@ -1,7 +1,7 @@
 """Every question put to every gene of every population, with mice as replicates."""
 
-from livermet.mice.design import Design
-from livermet.mice.expression import test_expression
+from livermet.mice.design.model import Design
+from livermet.mice.endpoints.expression import test_expression
 from livermet.step import Step
 
 with Step(snakemake) as step:

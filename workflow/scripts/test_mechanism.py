@@ -1,9 +1,9 @@
 """The Fasl-Fas axis, mouse by mouse, for every question."""
 
-from livermet.mice.applicable import defining_genes
-from livermet.mice.design import Design
-from livermet.mice.mechanism import load, test_mechanism
-from livermet.mice.readouts import units_of_cells
+from livermet.mice.design.model import Design
+from livermet.mice.endpoints.applicable import defining_genes
+from livermet.mice.endpoints.mechanism import load, test_mechanism
+from livermet.mice.endpoints.readouts import units_of_cells
 from livermet.step import Step
 from livermet.tcells import signatures
 

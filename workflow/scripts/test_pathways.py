@@ -1,8 +1,8 @@
 """Every question put to every gene set that applies to a population, with mice as replicates."""
 
-from livermet.mice.applicable import defining_genes
-from livermet.mice.design import Design
-from livermet.mice.pathways import test_pathways
+from livermet.mice.design.model import Design
+from livermet.mice.endpoints.applicable import defining_genes
+from livermet.mice.endpoints.pathways import test_pathways
 from livermet.step import Step
 
 with Step(snakemake) as step:

@@ -1,8 +1,8 @@
 """How much of a damage each repair undoes, on the read-outs that the config declares, and gene by gene."""
 
-from livermet.mice.applicable import defining_genes
-from livermet.mice.design import Design
-from livermet.mice.rescue import test_rescue
+from livermet.mice.design.model import Design
+from livermet.mice.endpoints.applicable import defining_genes
+from livermet.mice.endpoints.rescue import test_rescue
 from livermet.step import Step
 from livermet.tcells import signatures
 

@@ -1,7 +1,7 @@
 """The tables of every rescue."""
 
-from livermet.mice.design import Design
-from livermet.mice.tables import select_question
+from livermet.mice.answers.files import select_question
+from livermet.mice.design.model import Design
 from livermet.step import Step
 
 with Step(snakemake) as step:

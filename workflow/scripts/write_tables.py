@@ -2,18 +2,18 @@
 
 import pandas as pd
 
-from livermet.mice import tables
-from livermet.mice.composition import units_of
-from livermet.mice.design import Design
+from livermet.mice.answers import files
+from livermet.mice.design.model import Design
+from livermet.mice.endpoints.composition import units_of
 from livermet.step import Step
 
 with Step(snakemake) as step:
     design, barcodes, labels = Design.from_dict(step.load("design")), step.load("barcodes"), step.load("labels")
     units = units_of(barcodes, pd.DataFrame.from_dict(step.params["sheet"], orient="index"), design)
-    scores = tables.average_scores(step.load("scores"), labels, units, design, step.params["populations"])
+    scores = files.average_scores(step.load("scores"), labels, units, design, step.params["populations"])
     # As text: a mouse called 01 stays 01.
     texts = {
         name: pd.read_csv(step.paths(name)[0], sep="\t", dtype=str, keep_default_na=False)
         for name in ("samples", "composition")
     }
-    step.save(cells=tables.list_cells(barcodes, labels), state_scores=scores, **texts)
+    step.save(cells=files.list_cells(barcodes, labels), state_scores=scores, **texts)

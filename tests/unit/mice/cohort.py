@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from livermet.mice.design import Design, build_design
+from livermet.mice.design.model import Design, build_design
 from livermet.settings import resolve
 
 SITES = ("healthy", "tumour")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from livermet.mice.design import Design
+from livermet.mice.design.model import Design
 
 
 def draw_pseudobulk(

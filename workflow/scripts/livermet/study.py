@@ -11,7 +11,7 @@ import yaml
 
 from livermet.errors import InputError, Problem
 from livermet.inputs.readers import find_files, peek
-from livermet.mice.design import check
+from livermet.mice.design.model import check
 from livermet.samples import PATH, RAW_PATH, read_samples
 
 SIGNATURES = "resources/signatures.yaml"

@@ -37,7 +37,7 @@ from livermet.keys import (
     STATE,
     UNASSIGNED,
 )
-from livermet.mice.questions import terms, weights
+from livermet.mice.design.questions import terms, weights
 
 MIN_LINEAGE_F1, MIN_STATE_F1, MIN_CALLED, MIN_AUPRC = 0.95, 0.85, 0.75, 0.5
 MAX_AMBIENT_ERROR = 0.02  # share of UMIs, per sample

@@ -1,0 +1,145 @@
+"""Abundance: the variance against simulation, planted changes found, untouched populations left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from tests.unit.mice.cohort import CELLS, draw_counts, make_cells, make_design, make_settings, make_sheet
+
+from livermet.mice.endpoints import composition
+
+
+def test_leaf_labels_are_mutually_exclusive_and_tell_uncalled_t_cells_apart() -> None:
+    labels = pd.DataFrame(
+        {
+            "lineage": ["T_cell", "T_cell", "NK_cell", "unassigned"],
+            "state": ["Treg", "unassigned", "NK_cell", "unassigned"],
+        }
+    )
+    assert composition.leaf_labels(labels).tolist() == ["Treg", "T_cell_unassigned", "NK_cell", "unassigned"]
+
+
+def test_ratio_is_log2_to_the_geometric_mean() -> None:
+    counts = pd.DataFrame({"a": [7.5], "b": [1.5], "c": [0.0]})
+    # 8, 2 and .5 with the pseudocount: geometric mean 2
+    assert composition.centred_log_ratio(counts)[0].tolist() == pytest.approx([2.0, 0.0, -2.0])
+
+
+@pytest.mark.parametrize("n", [400, 2000])
+def test_counting_variance_is_that_of_multinomial_draws(n: int) -> None:
+    shares = np.array([0.5, 0.25, 0.15, 0.1])
+    draws = pd.DataFrame(np.random.default_rng(1).multinomial(n, shares, size=40000))
+    seen = composition.centred_log_ratio(draws).var(axis=1)
+    told = composition.ratio_variance(pd.DataFrame(shares[None]), pd.Series([n]))[:, 0]
+    np.testing.assert_allclose(told, seen, rtol=0.05)
+
+
+def test_a_mouse_with_few_cells_by_chance_does_not_weigh_less() -> None:
+    counts = pd.DataFrame({"a": [40, 5, 40, 40], "b": [60, 95, 60, 60], "c": [100, 100, 100, 100]})
+    found = composition.measure(counts, np.ones((4, 1)))
+    assert found.variance[0, 1] == pytest.approx(found.variance[0, 0], rel=0.2)
+
+
+def test_population_parts_cover_every_cell_once() -> None:
+    design = make_design()
+    labels, units = make_cells(draw_counts(design, np.random.default_rng(2)))
+    members = composition.membership(labels, {"lineages": [], "states": ["CD8_activated"]})
+    parts = composition.population_parts(labels, members, "CD8_activated")
+    counts = composition.count_cells(parts, units, design.units.index)
+    assert counts.to_numpy().sum() == len(labels)
+    lineages = set(labels["lineage"]) - {"T_cell"}
+    assert set(counts) == lineages | {"CD8_activated", "rest_of_T_cell"}
+    assert (counts["CD8_activated"].sum(), counts["rest_of_T_cell"].sum()) == (
+        (labels["state"] == "CD8_activated").sum(),
+        ((labels["lineage"] == "T_cell") & (labels["state"] != "CD8_activated")).sum(),
+    )
+
+
+def run(seed: int, effects: dict[str, dict[str, float]] | None = None, n: int = 3) -> pd.DataFrame:
+    settings = make_settings()
+    design = make_design(n, settings)
+    labels, units = make_cells(draw_counts(design, np.random.default_rng(seed), effects))
+    return composition.test_composition(labels, units, design, settings)["composition"]
+
+
+def test_planted_loss_is_found_and_nothing_else() -> None:
+    table = run(5, {"tumour.none": {"CD8_activated": -1.5}}, n=5)
+    lost = table[(table["question"] == "site") & (table["level"] == "population")].set_index("population")
+    row = lost.loc["CD8_activated"]
+    # One part of 7 falls: its ratio to the geometric mean of all falls by six sevenths of it.
+    assert row["ci_low"] < -1.5 * 6 / 7 < row["ci_high"] < 0
+    assert row["adjusted_p_value"] < 0.01
+    assert (lost.loc[["B_cell", "NK_cell", "Neutrophil", "Macrophage"], "adjusted_p_value"] > 0.05).all()
+    quiet = table[(table["question"] == "drug_healthy") & (table["level"] == "population")]
+    assert (quiet["adjusted_p_value"] > 0.05).all()
+
+
+def test_columns_and_adjustment_within_question_and_level() -> None:
+    table = run(6)
+    assert list(table.columns) == composition.COLUMNS
+    for _, group in table.groupby(["question", "level"]):
+        known = group["p_value"].notna()
+        twin = stats.false_discovery_control(group.loc[known, "p_value"])
+        np.testing.assert_allclose(group.loc[known, "adjusted_p_value"], twin)
+    leaf = table[(table["level"] == "leaf") & (table["question"] == "site")]
+    assert set(leaf["population"]) == set(CELLS)
+    assert leaf["mean_fraction"].sum() == pytest.approx(1.0)
+    assert set(table["question"]) == {"site", "drug", "drug_healthy", "drug_by_site"}
+
+
+def test_rare_parts_are_told_and_not_tested() -> None:
+    settings, design = make_settings(), make_design()
+    counts = draw_counts(design, np.random.default_rng(7))
+    counts["CD8_activated"] = 0
+    counts.iloc[0, 0] = 12
+    labels, units = make_cells(counts)
+    results = composition.test_composition(labels, units, design, settings)
+    rows = results["composition"].query("population == 'CD8_activated'")
+    assert (rows["tier"] == "not estimable").all()
+    assert rows["p_value"].isna().all()
+    assert rows["reason"].str.contains("fewer than 3 cells").all()
+    assert len(rows) == 8
+    share = results["proportions"].query("level == 'leaf' and population == 'CD8_activated'")
+    assert share["n_cells"].sum() == 12
+    assert share["clr"].isna().all()
+
+
+def test_proportions_are_the_counts() -> None:
+    settings, design = make_settings(), make_design()
+    counts = draw_counts(design, np.random.default_rng(8))
+    labels, units = make_cells(counts)
+    table = composition.test_composition(labels, units, design, settings)["proportions"]
+    one = table[(table["mouse"] == "hn0") & (table["level"] == "leaf")].set_index("population")
+    assert one["n_cells"].to_dict() == counts.loc["hn0"].to_dict()
+    assert one["fraction"].sum() == pytest.approx(1)
+    assert one["clr"].sum() == pytest.approx(0, abs=1e-9)
+    assert one.iloc[0]["arm"] == "healthy.none"
+
+
+def test_units_of_cells_go_by_sample() -> None:
+    sheet, design = make_sheet(), make_design()
+    cells = pd.DataFrame({"sample": ["tumour_drug_1", "healthy_none_0"]}, index=["x", "y"])
+    assert composition.units_of(cells, sheet, design).to_dict() == {"x": "td1", "y": "hn0"}
+
+
+def test_null_and_influx_keep_untouched_populations_quiet() -> None:
+    """Type-I under a 2.5-fold influx of another population, and power for the loss beside it."""
+    settings, rng = make_settings(), np.random.default_rng(9)
+    design = make_design(3, settings)
+    matrix = design.matrix.to_numpy()
+    effects = {"tumour.none": {"Macrophage": np.log2(2.5), "CD8_activated": -1.5}}
+    null, found, lost = [], [], []
+    for _ in range(120):
+        one = composition.measure(draw_counts(design, rng, effects), matrix)
+        table = composition.estimate_rows(one.values, one.variance, design, settings).set_index(["question", "row"])
+        p = table["p_value"].unstack()
+        null += p.loc["site", ["B_cell", "NK_cell", "Neutrophil", "Kupffer_cell"]].tolist()
+        null += p.loc["drug_healthy"].tolist()
+        found.append(p.loc["site", "CD8_activated"])
+        lost.append(table.loc[("site", "CD8_activated"), "estimate"])
+    assert np.mean(np.array(null) < 0.05) <= 0.07
+    assert np.mean(np.array(found) < 0.05) >= 0.8
+    # -1.5 less the mean change of the eight parts
+    assert np.mean(lost) == pytest.approx(-1.5 - (np.log2(2.5) - 1.5) / 8, abs=0.08)

@@ -1,0 +1,1 @@
+"""From estimates to sentences and the tables that people read."""

@@ -1,0 +1,1 @@
+"""What the mice can tell and what not, before anything is computed."""

@@ -1,0 +1,1 @@
+"""What is measured once a mouse and put to every question."""

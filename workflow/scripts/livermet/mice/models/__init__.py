@@ -1,0 +1,1 @@
+"""The statistics that every endpoint shares: linear models of mice, contrasts, ratios, power."""
