@@ -4,7 +4,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 SET_UP := .venv/.set-up
 
-.PHONY: help demo test lint lock docs clean
+.PHONY: help demo test lint lock docs calibrate clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,6 +33,9 @@ lock: ## pin the dependencies of pyproject.toml anew (needs uv) and write envs/ 
 
 docs: $(SET_UP) ## write the generated pages of docs/ anew
 	@PYTHONPATH=workflow/scripts $(BIN)/python tools/make_docs.py
+
+calibrate: $(SET_UP) ## prove the inference on simulated mice with a known truth (an hour; see benchmarks/calibration)
+	@$(BIN)/python -m benchmarks.calibration --processes $(shell test $(CORES) -gt 1 && echo 2 || echo 1)
 
 clean: ## remove the results of the demo study (the environment stays)
 	rm -rf results/demo

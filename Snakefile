@@ -1,6 +1,7 @@
 # livermet: counts of single cells in, answers mouse by mouse out. This file reads the settings and names what is made.
 import sys
 
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.10")
@@ -18,7 +19,12 @@ include: "workflow/rules/ingest.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/tcells.smk"
 include: "workflow/rules/mice.smk"
+include: "workflow/rules/multiverse.smk"
 include: "workflow/rules/report.smk"
+
+
+onstart:
+    logger.info(study.describe_design(SHEET, config))
 
 
 rule all:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from livermet.mice.design.doctor import examine
 from livermet.mice.design.model import build_design
 from livermet.settings import resolve
 
@@ -109,12 +110,18 @@ def _tests(questions: list[str], rng: np.random.Generator) -> dict[str, pd.DataF
     mechanism = mechanism.assign(
         readout="Fas_in_activated_CD8", label="Fas in activated CD8 T cells", unit="log2", note=""
     )
+    edges = {"log_fold_change": 0.1, "ci_low": -0.7, "ci_high": 0.9}
+    shares = {f"share_{name}": composition["log_fold_change"] + add for name, add in edges.items()}
+    unknown = {"references_agree": pd.array([pd.NA] * len(pairs), dtype="boolean")}
+    composition = composition.assign(
+        **shares, **unknown, **dict.fromkeys(["holds_if_total_above", "holds_if_total_below"], np.nan)
+    )
     return {"expression": expression, "pathways": pathways, "composition": composition, "mechanism": mechanism}
 
 
 def _answers() -> pd.DataFrame:
     columns = ["question", "population", "endpoint", "readout", "sentence", "estimate", "unit", "ci_low", "ci_high", "p_value",
-               "adjusted_p_value", "tier", "minimum_detectable_effect", "n_mice", "headline"]  # fmt: skip
+               "adjusted_p_value", "tier", "minimum_detectable_effect", "n_mice", "declared"]  # fmt: skip
     rows = [
         ("site_untreated", "CD8_activated", "composition", "abundance", "Activated CD8 T cells are <fewer>.", -1.5, "log2",
          -2.1, -0.9, 0.00004, 0.0002, "confirmatory", 0.9, 6, True),
@@ -127,7 +134,39 @@ def _answers() -> pd.DataFrame:
         ("rescue_combo", "Neutrophil", "rescue", "abundance", "Cannot be answered.", np.nan, "rescued share", np.nan, np.nan,
          np.nan, np.nan, "not estimable", np.nan, np.nan, True),
     ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns)
+    table["family"] = table["endpoint"].where(~table["declared"], "declared")
+    checks = {"lead": ~table["declared"], "loo_low": -2.4, "loo_high": -1.1, "loo_mouse": "m01", "sign_flips": False,
+              "permutation_p_value": 0.1, "smallest_p_attainable": 0.1}  # fmt: skip
+    return table.assign(**checks)
+
+
+def _calls() -> pd.DataFrame:
+    """Cell-level calls beside ours: one question that the truth can judge whole, one population too small to compare."""
+    columns = ["question", "population", "tier", "n_mice_compared", "n_cells_compared", "n_genes_by_cells", "n_genes_by_mice",
+               "called_by_cells", "called_by_mice", "called_by_both", "share_unsupported", "judged_by_truth", "false_by_cells",
+               "false_by_mice", "reason"]  # fmt: skip
+    nothing = [np.nan] * 6
+    rows = [
+        ("site_untreated", "CD8_activated", "confirmatory", 6, 120, 40, 40, 30, 6, 6, 0.8, True, 20, 1, ""),
+        ("site_untreated", "Neutrophil", "confirmatory", 6, 9, *nothing, False, np.nan, np.nan, "fewer than 10 cells on one side"),
+        ("combo_livermet", "CD8_activated", "confirmatory", 6, 110, 40, 40, 50, 0, 0, 1.0, True, 50, 0, ""),
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def _left_out() -> pd.DataFrame:
+    """The declared abundance without each of two mice."""
+    row = {"question": "site_untreated", "endpoint": "composition", "population": "CD8_activated", "readout": "abundance"}
+    return pd.DataFrame([row | {"mouse": "m01", "estimate": -2.4}, row | {"mouse": "m02", "estimate": -1.1}])
+
+
+def _label_permutations() -> pd.DataFrame:
+    """Genes called, and called by exchanged labels, in one population."""
+    row = {"question": "site_untreated", "population": "CD8_activated", "n_genes": 400, "n_called": 31, "null_median": 0.0,
+           "null_max": 2.0, "n_permutations": 18, "permutation_p_value": 0.1, "smallest_p": 0.1,
+           "scheme": "labels exchanged"}  # fmt: skip
+    return pd.DataFrame([row])
 
 
 @pytest.fixture(scope="session")
@@ -137,7 +176,8 @@ def toy() -> SimpleNamespace:
     config = resolve(CONFIG)
     samples = _samples()
     sheet = samples.set_index("sample")
-    design = json.loads(json.dumps(build_design(sheet, config["design"]).to_dict(), default=str))
+    built = build_design(sheet, config["design"])
+    design = json.loads(json.dumps(built.to_dict(), default=str))
     barcodes = _barcodes(samples, rng)
     cells = barcodes.index[barcodes["kept"]]
     lineage = np.resize(["T_cell", "Neutrophil", "Kupffer_cell", "unassigned"], len(cells))
@@ -162,6 +202,20 @@ def toy() -> SimpleNamespace:
     return SimpleNamespace(
         config=config,
         design=design,
+        findings=json.loads(json.dumps(examine(built).to_dict())),
+        calls=_calls(),
+        left_out=_left_out(),
+        label_permutations=_label_permutations(),
+        tests=pd.DataFrame(
+            [
+                {"question": question, "population": population, "tier": tier, "n_left_out": len(mice.split()), "left_out": mice}
+                for question, population, tier, mice in (
+                    ("site_untreated", "CD8_activated", "exploratory", "m04 m05"),
+                    ("combo_livermet", "CD8_activated", "confirmatory", "m04 m05"),
+                    ("site_untreated", "Neutrophil", "confirmatory", ""),
+                )
+            ]
+        ),
         samples=samples,
         barcodes=barcodes,
         layout=layout,

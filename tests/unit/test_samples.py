@@ -94,3 +94,39 @@ def test_a_sheet_that_is_not_text(tmp_path: Path) -> None:
     path.write_bytes(GOOD.encode() + b"caf\xe9\tm3\tdrug\tc.h5\n")
     with pytest.raises(InputError, match="row 4: not UTF-8 text"):
         read(path)
+
+
+COUNTED = "sample\tmouse\ttreatment\ttissue\tpath\tabsolute_cells\n"
+
+
+def test_counted_cells_of_one_tissue_are_enough(tmp_path: Path) -> None:
+    rows = "a\tm1\tuntreated\tliver\ta.h5\t2.4e6\nb\tm2\tdrug\tliver\tb.h5\t1200000\nc\tm1\tuntreated\tblood\tc.h5\t\n"
+    lane = "d\tm2\tdrug\tliver\td.h5\t1.2e6\n"  # the same number, written in another way
+    sheet = read(write(tmp_path, COUNTED + rows + lane))
+    assert sheet["absolute_cells"].tolist() == ["2.4e6", "1200000", "", "1.2e6"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (
+            "a\tm1\tuntreated\tliver\ta.h5\t2,400,000\nb\tm2\tdrug\tliver\tb.h5\t0\n",
+            ["row 2, absolute_cells: '2,400,000' (expected a positive number", "row 3, absolute_cells: '0' (expected"],
+        ),
+        (
+            "a\tm1\tuntreated\tliver\ta.h5\t2e6\nb\tm2\tdrug\tliver\tb.h5\t\nc\tm3\tdrug\tliver\tc.h5\t\n",
+            ["rows 3, 4, absolute_cells: empty, where other rows of the tissue have a number (liver)"],
+        ),
+        (
+            "a\tm1\tuntreated\tliver\ta.h5\t2e6\nb\tm1\tuntreated\tliver\tb.h5\t1e6\n",
+            [
+                "rows 2, 3, absolute_cells: mouse 'm1' (liver) has 2e6 and 1e6 cells (expected the number of the whole tissue"
+            ],
+        ),
+    ],
+)
+def test_counted_cells_that_cannot_be_used(tmp_path: Path, rows: str, words: list[str]) -> None:
+    with pytest.raises(InputError) as error:
+        read(write(tmp_path, COUNTED + rows))
+    for part in words:
+        assert part in str(error.value)

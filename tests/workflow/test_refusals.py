@@ -92,6 +92,12 @@ def test_duplicate_sample_id(study: Path) -> None:
     assert "sample id 'a' stands 2 times" in refused(study, sheet=sheet_of(study).replace("b\tm2", "a\tm2"))
 
 
+def test_one_matrix_under_two_names(study: Path) -> None:
+    (study / "mine" / "copy.csv.gz").write_bytes((study / "mine" / "a.csv.gz").read_bytes())
+    said = refused(study, sheet=sheet_of(study).replace("b.csv.gz", "copy.csv.gz"))
+    assert "samples 'a' and 'b': the same counts (mine/a.csv.gz and mine/copy.csv.gz have the same content)" in said
+
+
 @pytest.mark.parametrize(("value", "word"), [(1.5, "1.5"), (-1, "-1")])
 def test_counts_that_are_not_counts(study: Path, value: float, word: str) -> None:
     table = pd.read_csv(study / "mine" / "c.csv.gz", index_col=0).astype(object)

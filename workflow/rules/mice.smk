@@ -6,9 +6,10 @@
 rule check_design:
     """Say what the mice can tell and what not: arms, rank, aliasing, and each question's contrast and tier."""
     input:
-        code=sources("step", "mice.design.model"),
+        code=sources("step", "mice.design.model", "mice.design.doctor"),
     output:
         design=f"{STEPS}/check_design/design.json",
+        findings=f"{STEPS}/check_design/findings.json",
     log:
         f"{LOGS}/check_design.log",
     benchmark:
@@ -26,10 +27,11 @@ rule check_design:
 
 
 rule sum_pseudobulk:
-    """Add up the raw counts of each mouse's cells of a population: one measurement a mouse."""
+    """Add up the raw counts of each mouse's cells of a population, one measurement a mouse, and the ambient ones in them."""
     input:
         counts=f"{STEPS}/merge_samples/counts.h5ad",
         labels=f"{STEPS}/label_cells/labels.parquet",
+        soup=f"{STEPS}/merge_samples/soup.parquet",
         code=sources("step", "mice.endpoints.pseudobulk", "mice.design.units"),
     output:
         pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
@@ -54,10 +56,11 @@ rule sum_pseudobulk:
 
 
 rule test_expression:
-    """Put every question to every gene of every population: edgeR's quasi-likelihood test, limma-voom beside it."""
+    """Put every question to every gene of every population, and flag the genes whose effect the soup can explain."""
     input:
         pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
         design=f"{STEPS}/check_design/design.json",
+        signatures="resources/signatures.yaml",
         code=sources("step", "mice.endpoints.expression"),
     output:
         expression=f"{STEPS}/test_expression/expression.parquet",
@@ -74,6 +77,34 @@ rule test_expression:
         mem_mb=1500,
     script:
         "../scripts/test_expression.py"
+
+
+rule compare_cell_tests:
+    """Count what a test with cells as replicates would have claimed, beside what the mice support; no p-value is kept."""
+    input:
+        counts=f"{STEPS}/merge_samples/counts.h5ad",
+        labels=f"{STEPS}/label_cells/labels.parquet",
+        design=f"{STEPS}/check_design/design.json",
+        expression=f"{STEPS}/test_expression/expression.parquet",
+        samples=f"{STEPS}/test_expression/samples.tsv",
+        true_genes=f"{TRUTH}/genes.parquet" if config["demo"]["simulate"] else [],
+        true_abundance=(
+            f"{TRUTH}/abundance.parquet" if config["demo"]["simulate"] else []
+        ),
+        code=sources("step", "mice.checks.cells_as_replicates", "demo.known"),
+    output:
+        calls=f"{STEPS}/compare_cell_tests/calls.tsv",
+    log:
+        f"{LOGS}/compare_cell_tests.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_cell_tests.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    script:
+        "../scripts/compare_cell_tests.py"
 
 
 rule test_pathways:
@@ -117,10 +148,11 @@ TABLE_FILES = [
             "answers.tsv",
         ],
     ),
+    *expand(f"{QUESTION_TABLES}/README.md", question=QUESTIONS),
     *expand(
         f"{QUESTION_TABLES}/{{table}}.tsv",
         question=QUESTIONS,
-        table=["expression", "pathways", "composition", "mechanism"],
+        table=["expression", "pathways", "composition", "mechanism", "robustness"],
     ),
     *expand(
         f"{QUESTION_TABLES}/{{table}}.tsv",
@@ -151,10 +183,15 @@ rule test_composition:
     resources:
         mem_mb=1000,
     params:
-        sheet=SHEET[["mouse", "tissue"]].to_dict("index"),
+        sheet=SHEET.filter(["mouse", "tissue", "absolute_cells"]).to_dict("index"),
         settings={
             key: config["design"][key]
-            for key in ("populations", "confidence", "effect_of_interest")
+            for key in (
+                "populations",
+                "references",
+                "confidence",
+                "effect_of_interest",
+            )
         },
     script:
         "../scripts/test_composition.py"
@@ -226,6 +263,38 @@ rule test_rescue:
         "../scripts/test_rescue.py"
 
 
+rule test_robustness:
+    """Leave out every mouse and hand out every label anew: does a declared endpoint hang on one of them?"""
+    input:
+        abundance=f"{STEPS}/test_composition/abundance.parquet",
+        readouts=f"{STEPS}/test_mechanism/readouts.tsv",
+        mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
+        pseudobulk=f"{STEPS}/sum_pseudobulk/pseudobulk.h5ad",
+        design=f"{STEPS}/check_design/design.json",
+        signatures="resources/signatures.yaml",
+        states=config["tcells"]["states"],
+        lineages=config["annotate"]["markers"],
+        code=sources("step", "mice.checks.robustness", "mice.checks.gene_null"),
+    output:
+        robustness=f"{STEPS}/test_robustness/robustness.tsv",
+        left_out=f"{STEPS}/test_robustness/left_out.tsv",
+        label_permutations=f"{STEPS}/test_robustness/label_permutations.tsv",
+    log:
+        f"{LOGS}/test_robustness.log",
+    benchmark:
+        f"{BENCHMARKS}/test_robustness.tsv"
+    priority: 10
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        seed=config["seed"],
+    script:
+        "../scripts/test_robustness.py"
+
+
 rule answer_questions:
     """Answer every question in a sentence, with its estimate, its interval and its tier of evidence."""
     input:
@@ -234,6 +303,7 @@ rule answer_questions:
         composition=f"{STEPS}/test_composition/composition.parquet",
         mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
         rescue=f"{STEPS}/test_rescue/rescue.parquet",
+        robustness=f"{STEPS}/test_robustness/robustness.tsv",
         design=f"{STEPS}/check_design/design.json",
         code=sources("step", "mice.answers.table"),
     output:
@@ -285,13 +355,37 @@ rule write_tables:
         "../scripts/write_tables.py"
 
 
+rule describe_questions:
+    """Say beside every question's tables what was asked, of which mice, with which contrast, adjusted over what."""
+    input:
+        findings=f"{STEPS}/check_design/findings.json",
+        design=f"{STEPS}/check_design/design.json",
+        code=sources("step", "mice.answers.guide"),
+    output:
+        readme=expand(f"{QUESTION_TABLES}/README.md", question=QUESTIONS),
+    log:
+        f"{LOGS}/describe_questions.log",
+    benchmark:
+        f"{BENCHMARKS}/describe_questions.tsv"
+    conda:
+        "../../envs/mice.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        questions=QUESTIONS,
+    script:
+        "../scripts/describe_questions.py"
+
+
 rule write_questions:
-    """Write the tables of every question: genes, signatures, abundance and mechanism."""
+    """Write the tables of every question: genes, signatures, abundance, mechanism, and whether they hold."""
     input:
         expression=f"{STEPS}/test_expression/expression.parquet",
         pathways=f"{STEPS}/test_pathways/pathways.parquet",
         composition=f"{STEPS}/test_composition/composition.parquet",
         mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
+        robustness=f"{STEPS}/test_robustness/robustness.tsv",
         design=f"{STEPS}/check_design/design.json",
         code=sources("step", "mice.answers.files"),
     output:
@@ -299,6 +393,7 @@ rule write_questions:
         pathways=expand(f"{QUESTION_TABLES}/pathways.tsv", question=QUESTIONS),
         composition=expand(f"{QUESTION_TABLES}/composition.tsv", question=QUESTIONS),
         mechanism=expand(f"{QUESTION_TABLES}/mechanism.tsv", question=QUESTIONS),
+        robustness=expand(f"{QUESTION_TABLES}/robustness.tsv", question=QUESTIONS),
     log:
         f"{LOGS}/write_questions.log",
     benchmark:

@@ -4,8 +4,15 @@
 SAMPLE_FIGURES = ["design", "quality", "samples"]
 CELL_FIGURES = ["umap", "umap_arms", "markers", "stability"]
 TCELL_FIGURES = ["umap_tcells", "states"]
-MOUSE_FIGURES = ["composition", "mechanism", "pathways"]
-ANSWER_FIGURES = ["answers", "gene_counts", "volcanoes", "rescue"]
+MOUSE_FIGURES = ["composition", "totals", "mechanism", "pathways"]
+ANSWER_FIGURES = [
+    "answers",
+    "robustness",
+    "gene_counts",
+    "volcanoes",
+    "rescue",
+    "pseudoreplication",
+]
 TRUTH_FIGURES = ["truth"] if config["demo"]["simulate"] else []
 FIGURE_NAMES = (
     SAMPLE_FIGURES
@@ -13,6 +20,7 @@ FIGURE_NAMES = (
     + TCELL_FIGURES
     + MOUSE_FIGURES
     + ANSWER_FIGURES
+    + MULTIVERSE_FIGURES
     + TRUTH_FIGURES
 )
 FIGURE_FILES = expand(
@@ -177,6 +185,7 @@ rule draw_mice:
         proportions=f"{STEPS}/test_composition/proportions.tsv",
         readouts=f"{STEPS}/test_mechanism/readouts.tsv",
         mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
+        composition=f"{STEPS}/test_composition/composition.parquet",
         design=DESIGN,
         code=sources("step", "plots.mouse_figures"),
     output:
@@ -208,6 +217,8 @@ rule draw_answers:
         answers=f"{TABLES}/answers.tsv",
         expression=f"{STEPS}/test_expression/expression.parquet",
         mechanism=f"{STEPS}/test_mechanism/mechanism.parquet",
+        calls=f"{STEPS}/compare_cell_tests/calls.tsv",
+        left_out=f"{STEPS}/test_robustness/left_out.tsv",
         design=DESIGN,
         code=sources("step", "plots.mouse_figures"),
     output:
@@ -332,6 +343,10 @@ rule write_report:
         versions=f"{RESULTS}/provenance/versions.json",
         methods=f"{STEPS}/write_methods/methods.json",
         design=DESIGN,
+        findings=f"{STEPS}/check_design/findings.json",
+        tests=f"{STEPS}/test_expression/samples.tsv",
+        calls=f"{STEPS}/compare_cell_tests/calls.tsv",
+        label_permutations=f"{STEPS}/test_robustness/label_permutations.tsv",
         truth=f"{STEPS}/check_truth/truth.tsv" if config["demo"]["simulate"] else [],
         figures=expand(f"{FIGURES}/{{name}}.png", name=FIGURE_NAMES),
         captions=expand("workflow/report/{name}.rst", name=FIGURE_NAMES),

@@ -5,6 +5,6 @@ from livermet.mice.design.model import Design
 from livermet.step import Step
 
 with Step(snakemake) as step:
-    names = ("expression", "pathways", "composition", "mechanism", "rescue")
+    names = ("expression", "pathways", "composition", "mechanism", "rescue", "robustness")
     tables = {name: step.load(name) for name in names}
     step.save(answers=answer(**tables, design=Design.from_dict(step.load("design")), words=step.params["words"]))

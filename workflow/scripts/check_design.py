@@ -2,9 +2,11 @@
 
 import pandas as pd
 
+from livermet.mice.design.doctor import examine
 from livermet.mice.design.model import build_design
 from livermet.step import Step
 
 with Step(snakemake) as step:
     sheet = pd.DataFrame(step.params["sheet"]).set_index("sample")
-    step.save(design=build_design(sheet, step.params["settings"]).to_dict())
+    design = build_design(sheet, step.params["settings"])
+    step.save(design=design.to_dict(), findings=examine(design).to_dict())

@@ -5,5 +5,5 @@ from livermet.plots.style import as_outputs, look
 from livermet.step import Step
 
 with Step(snakemake) as step, look():
-    names = ("answers", "expression", "mechanism", "design")
+    names = ("answers", "expression", "mechanism", "calls", "left_out", "design")
     step.save(**as_outputs(draw_answers(**{name: step.load(name) for name in names})))

@@ -5,5 +5,5 @@ from livermet.plots.style import as_outputs, look
 from livermet.step import Step
 
 with Step(snakemake) as step, look():
-    names = ("pathways", "proportions", "readouts", "mechanism", "design")
+    names = ("pathways", "proportions", "readouts", "mechanism", "composition", "design")
     step.save(**as_outputs(draw_mice(**{name: step.load(name) for name in names})))

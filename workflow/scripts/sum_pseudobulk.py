@@ -1,4 +1,4 @@
-"""Raw counts summed over the cells of each mouse, tissue and population."""
+"""Raw counts summed over the cells of each mouse, tissue and population, and the ambient ones expected among them."""
 
 import pandas as pd
 
@@ -10,5 +10,5 @@ with Step(snakemake) as step:
     sheet = pd.DataFrame(step.params["sheet"]).set_index("sample")
     units, _ = make_units(sheet, step.params["settings"])  # check_design has looked at what may be wrong
     populations = step.params["settings"]["populations"]
-    counts, labels = step.load("counts"), step.load("labels")
-    step.save(pseudobulk=sum_counts(counts=counts, labels=labels, populations=populations, units=units))
+    inputs = {name: step.load(name) for name in ("counts", "labels", "soup")}
+    step.save(pseudobulk=sum_counts(populations=populations, units=units, **inputs))

@@ -1,6 +1,7 @@
 """Every question put to every gene set that applies to a population, with mice as replicates."""
 
 from livermet.mice.design.model import Design
+from livermet.mice.endpoints.ambience import panel_genes
 from livermet.mice.endpoints.applicable import defining_genes
 from livermet.mice.endpoints.pathways import test_pathways
 from livermet.step import Step
@@ -14,5 +15,6 @@ with Step(snakemake) as step:
             signatures=sets["signatures"],
             aliases=sets["aliases"],
             defining=defining_genes(step.load("states"), step.load("lineages"), sets["signatures"]),
+            panel=panel_genes(sets["signatures"]),
         )
     )

@@ -10,6 +10,6 @@ with Step(snakemake) as step:
         results=Results(**{name: step.load(name) for name in Results.__annotations__}),
         images=images_of(step.paths("figures")),
         captions=captions_of(step.paths("captions")),
-        **{name: step.load(name) for name in ("design", "methods", "versions")},
+        **{name: step.load(name) for name in ("design", "findings", "methods", "versions")},
     )
     step.save(report=page)

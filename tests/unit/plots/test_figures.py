@@ -22,6 +22,7 @@ from livermet.plots.mouse_figures import draw_answers, draw_mice
 from livermet.plots.pathways import plot_pathways
 from livermet.plots.quality_figures import draw_quality
 from livermet.plots.rescue import plot_rescue
+from livermet.plots.robustness import plot_robustness
 from livermet.plots.samples import share_dropped
 from livermet.plots.stability import plot_stability
 from livermet.plots.state_scores import plot_state_scores
@@ -57,8 +58,8 @@ def all_figures(toy: SimpleNamespace) -> dict[str, Figure]:
         **draw_quality(toy.barcodes, toy.samples, toy.design, toy.config["quality"]),
         **draw_cells(toy.layout, toy.labels, toy.barcodes, toy.samples, toy.stability, markers, toy.design),
         **draw_tcells(t_layout, toy.states, toy.scores, toy.barcodes, toy.samples),
-        **draw_answers(toy.answers, toy.expression, toy.mechanism, toy.design),
-        **draw_mice(toy.pathways, toy.proportions, toy.readouts, toy.mechanism, toy.design),
+        **draw_answers(toy.answers, toy.expression, toy.mechanism, toy.calls, toy.left_out, toy.design),
+        **draw_mice(toy.pathways, toy.proportions, toy.readouts, toy.mechanism, toy.composition, toy.design),
         "truth": plot_truth(toy.truth),
     }  # fmt: skip
 
@@ -116,7 +117,7 @@ def test_dropped_barcodes_count_under_their_first_reason(toy: SimpleNamespace) -
 
 
 def test_answers_draw_the_interval_and_fill_what_was_shown(toy: SimpleNamespace) -> None:
-    rows = toy.answers[toy.answers["headline"] & (toy.answers["endpoint"] != "rescue")].copy()
+    rows = toy.answers[toy.answers["declared"] & (toy.answers["endpoint"] != "rescue")].copy()
     # An interval of its own may exclude zero where the adjusted p-value does not pass.
     rows.loc[rows["endpoint"] == "mechanism", "ci_low"] = 0.05
     figure = plot_answers(rows, questions(toy), {"Fas_in_activated_CD8": "Fas in activated CD8 T cells"})
@@ -132,7 +133,23 @@ def test_answers_draw_the_interval_and_fill_what_was_shown(toy: SimpleNamespace)
     dots = [line for line in axis.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
     assert [dot.get_xdata()[0] for dot in dots] == [-1.5, 0.4]
     assert [to_hex(dot.get_markerfacecolor()) for dot in dots] == [TIERS["confirmatory"].lower(), "#ffffff"]
-    assert figure.get_suptitle().startswith("1 of 2 headline estimates of 1 questions")
+    assert figure.get_suptitle().startswith("1 of 2 declared estimates of 1 questions")
+
+
+def test_robustness_draws_a_stroke_for_every_mouse_left_out(toy: SimpleNamespace) -> None:
+    rows = toy.answers[toy.answers["declared"]].copy()
+    first = rows.iloc[0]
+    keys = {name: first[name] for name in ("question", "endpoint", "population", "readout")}
+    left_out = pd.DataFrame({**keys, "mouse": ["m01", "m02", "m03"], "estimate": [-1.2, 0.3, np.nan]})
+    figure = plot_robustness(rows, left_out, questions(toy), {})
+    strokes = [line for line in figure.axes[0].lines if line.get_marker() == "|" and len(line.get_xdata())]
+    assert [list(line.get_xdata()) for line in strokes] == [[-1.2], [0.3]]
+    assert strokes[0].get_color() != strokes[1].get_color()
+    # The abundance was shown and turns; the rescue was shown and does not.
+    assert figure.get_suptitle() == "Without any one mouse: 1 of 2 declared changes that were shown keep their sign"
+    assert texts(figure).count("p .10, smallest") == 3
+    empty = plot_robustness(rows.iloc[:0], left_out, questions(toy), {})
+    assert "No endpoint is declared" in empty.axes[0].texts[0].get_text()
 
 
 def test_rescue_says_not_estimable_and_ends_boundless_intervals_in_arrows(toy: SimpleNamespace) -> None:
@@ -264,7 +281,10 @@ def test_populations_of_a_volcano_do_not_share_a_colour() -> None:
 
 
 def test_a_study_without_results_is_drawn_as_reasons(toy: SimpleNamespace) -> None:
-    nothing = [table.iloc[:0] for table in (toy.pathways, toy.proportions, toy.readouts, toy.mechanism)]
+    nothing = [
+        table.iloc[:0] for table in (toy.pathways, toy.proportions, toy.readouts, toy.mechanism, toy.composition)
+    ]
     figures = draw_mice(*nothing, toy.design)
-    figures |= draw_answers(toy.answers.iloc[:0], toy.expression.iloc[:0], toy.mechanism.iloc[:0], toy.design)
+    empty = [getattr(toy, name).iloc[:0] for name in ("answers", "expression", "mechanism", "calls", "left_out")]
+    figures |= draw_answers(*empty, toy.design)
     assert all(len(texts(figure)) == 1 and texts(figure)[0].endswith(".") for figure in figures.values())

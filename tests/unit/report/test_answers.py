@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from livermet.report.answers import make_cards, make_claims, make_mark
+from livermet.report.label_null import tables_of_labels
 
 LABELS = {"Fas_in_activated_CD8": "Fas in activated CD8 T cells"}
 
@@ -32,6 +33,53 @@ def test_a_card_for_every_question_in_the_order_asked(toy: SimpleNamespace) -> N
     assert (row.clear, first.rows[1].clear) == (True, False)
     assert first.rows[1].label == "Fas in activated CD8 T cells"
     assert cards[1].rows == ()
+    assert [lead.estimate for lead in first.leads] == ["0.10"]
+    assert first.counts == "0 of 1"
+    assert row.family == "Holm, 2 declared"
+    assert first.leads[0].family == "Benjamini-Hochberg, 2 populations"
+
+
+def test_the_checks_stand_under_each_answer(toy: SimpleNamespace) -> None:
+    row = make_cards(toy.answers, asked(toy), toy.design["questions"], LABELS)[0].rows[0]
+    assert row.checks == "without any one mouse −2.40 to −1.10 · labels exchanged: p .10, the smallest there is"
+    unsure = toy.answers.assign(permutation_p_value=0.3, loo_low=np.nan)
+    row = make_cards(unsure, asked(toy), toy.design["questions"], LABELS)[0].rows[0]
+    assert row.checks == "labels exchanged: p .30"
+
+
+def test_what_was_shown_is_warned_of_and_nothing_else(toy: SimpleNamespace) -> None:
+    turned = toy.answers.assign(sign_flips=True)
+    rows = make_cards(turned, asked(toy), toy.design["questions"], LABELS)[0].rows
+    assert rows[0].warnings == ("Without one mouse the sign turns.",)
+    assert rows[1].warnings == ()  # nothing was claimed of it
+    for genes, estimate, p, said in (
+        (2, -1.2, 0.01, ()),
+        (
+            2,
+            -0.3,
+            0.4,
+            ("Without the 2 genes whose change ambient RNA can explain, the change does not survive: −0.30 (p .40).",),
+        ),
+        (
+            1,
+            0.3,
+            0.01,
+            ("Without the one gene whose change ambient RNA can explain, the change does not survive: 0.30 (p .010).",),
+        ),
+        (4, np.nan, np.nan, ("Without the 4 genes whose change ambient RNA can explain, too few are left to tell.",)),
+        (0, -1.5, 0.01, ()),
+    ):
+        soup = toy.answers.assign(n_ambient_genes=genes, estimate_without_ambient=estimate, p_value_without_ambient=p)
+        card = make_cards(soup, asked(toy), toy.design["questions"], LABELS)[0]
+        assert card.rows[0].warnings == said
+
+
+def test_a_study_that_declared_nothing_shows_leads_only(toy: SimpleNamespace) -> None:
+    answers = toy.answers.assign(declared=False, lead=True)
+    card = make_cards(answers, asked(toy), toy.design["questions"], LABELS)[0]
+    assert card.rows == ()
+    assert len(card.leads) == 3
+    assert card.counts == "1 of 3"
 
 
 def test_what_cannot_be_estimated_has_no_mark_and_no_number(toy: SimpleNamespace) -> None:
@@ -41,7 +89,8 @@ def test_what_cannot_be_estimated_has_no_mark_and_no_number(toy: SimpleNamespace
 
 
 def test_text_tables_say_true_in_words(toy: SimpleNamespace) -> None:
-    answers = toy.answers.assign(headline=toy.answers["headline"].map({True: "True", False: "False"}))
+    said = {True: "True", False: "False"}
+    answers = toy.answers.assign(**{name: toy.answers[name].map(said) for name in ("declared", "lead")})
     cards = make_cards(answers, asked(toy), toy.design["questions"], LABELS)
     assert [len(card.rows) for card in cards] == [2, 0, 2]
 
@@ -99,9 +148,16 @@ def test_what_was_shown_goes_by_the_adjusted_p_value(toy: SimpleNamespace) -> No
 
 def test_an_estimate_of_one_gene_names_it(toy: SimpleNamespace) -> None:
     first = toy.answers.iloc[[0]]
-    genes = first.assign(endpoint="expression", readout="Nr4a2", headline=True)
-    others = first.assign(endpoint="composition", readout="Nr4a2", headline=True)
+    genes = first.assign(endpoint="expression", readout="Nr4a2")
+    others = first.assign(endpoint="composition", readout="Nr4a2")
     name = str(first["question"].iloc[0])
     for answers, gene in ((genes, "Nr4a2"), (others, "")):
         (card,) = make_cards(answers, {name: "What?"}, {}, {})
         assert [row.gene for row in card.rows] == [gene]
+
+
+def test_genes_that_exchanged_labels_call_have_a_table(toy: SimpleNamespace) -> None:
+    (table,) = tables_of_labels(toy.label_permutations, "site_untreated")
+    assert [cell.text for cell in table.rows[0]] == ["CD8 activated", "400", "31", "0", "2", "18", ".10", ".10"]
+    assert table.note.endswith("Here: labels exchanged.")
+    assert tables_of_labels(toy.label_permutations, "rescue_combo") == []

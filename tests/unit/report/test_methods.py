@@ -101,3 +101,16 @@ def test_references_have_a_doi_and_a_year(key: str) -> None:
     one = REFERENCES[key]
     assert re.fullmatch(r"10\.\d{4,}/\S+", one.doi)
     assert re.search(r"\((19|20)\d\d\)$", one.text)
+
+
+def test_other_choices_are_told_where_they_were_made(toy: SimpleNamespace) -> None:
+    assert "Other choices" not in text_of(outline(toy))
+    config = copy.deepcopy(toy.config)
+    config["multiverse"] |= {"enabled": True, "mads": [3.0], "doublets": ["remove", "strict"], "resolutions": [0.7]}
+    methods = outline(toy, config)
+    section = next(one for one in methods["sections"] if one["title"] == "Other choices")
+    text = text_of({"sections": [section]})
+    assert "(3, 5 median absolute deviations)" in text  # the study's own strictness is always one of them
+    assert "doublets (remove, strict)" in text
+    assert "resolution (0.7)" in text
+    assert "10.1038/s41562-020-0912-z" in {one["doi"] for one in methods["references"]}

@@ -14,8 +14,6 @@ import pytest
 
 from livermet.plots.style import blank
 from livermet.report.details import (
-    describe_design,
-    table_of_arms,
     table_of_samples,
     table_of_states,
     tables_of_question,
@@ -81,7 +79,7 @@ def results(toy: SimpleNamespace) -> Results:
     return Results(
         answers=toy.answers, expression=toy.expression, pathways=toy.pathways, composition=toy.composition,
         mechanism=toy.mechanism, barcodes=toy.barcodes, samples=toy.samples, labels=toy.labels, evidence=evidence,
-        coverage=coverage, inputs=inputs, truth=toy.truth,
+        coverage=coverage, inputs=inputs, tests=toy.tests, calls=toy.calls, label_permutations=toy.label_permutations, truth=toy.truth,
     )  # fmt: skip
 
 
@@ -91,7 +89,7 @@ def page_of(toy: SimpleNamespace, results: Results, **changes: object) -> str:
     methods = compose_methods(toy.config, versions, Facts(**{name: getattr(toy, name) for name in names}))
     figures = {name: png() for names in PLACES.values() for name in names}
     content = {
-        "config": toy.config, "results": results, "design": toy.design, "methods": methods, "versions": versions,
+        "config": toy.config, "results": results, "design": toy.design, "findings": toy.findings, "methods": methods, "versions": versions,
         "images": figures, "captions": {"answers": "The headline. How to read it."},
     }  # fmt: skip
     return write_page(**{**content, **changes})
@@ -122,12 +120,13 @@ def test_order_and_banner(toy: SimpleNamespace, results: Results) -> None:
     page = page_of(toy, results)
     sections = re.findall(r'<section id="(\w+)"', page)
     assert sections == [
+        "design",
         "answers",
         "mechanism",
         "figures",
         "tables",
         "tcells",
-        "design",
+        "pseudoreplication",
         "quality",
         "truth",
         "methods",
@@ -156,10 +155,10 @@ def test_everything_is_escaped(toy: SimpleNamespace, results: Results) -> None:
     answers = results.answers.assign(sentence=EVIL, readout=EVIL)
     samples = results.samples.assign(mouse=EVIL)
     expression = results.expression.assign(gene=EVIL)
-    design = {**toy.design, "aliasing": [EVIL]}
+    findings = {**toy.findings, "aliasing": [EVIL], "notes": [EVIL]}
     config = {**toy.config, "title": EVIL}
     page = page_of(
-        toy, replace(results, answers=answers, samples=samples, expression=expression), config=config, design=design,
+        toy, replace(results, answers=answers, samples=samples, expression=expression), config=config, findings=findings,
         captions={"answers": EVIL},
     )  # fmt: skip
     assert EVIL not in page
@@ -177,14 +176,6 @@ def test_the_numbers_of_the_answers_are_on_the_page(toy: SimpleNamespace, result
     assert (
         "Mice in each arm site × treatment untreated RT + anti-PD-L1 subcutaneous 3 3 subcutaneous + liver 3 3" in text
     )
-
-
-def test_arms_count_mice(toy: SimpleNamespace) -> None:
-    twice = pd.concat([toy.samples, toy.samples.assign(sample=toy.samples["sample"] + "x")])
-    arms = table_of_arms(twice, toy.design["factors"])
-    assert arms["rows"] == [("subcutaneous", [3, 3]), ("subcutaneous + liver", [3, 3])]
-    one = table_of_arms(toy.samples, {"site": toy.design["factors"]["site"]})
-    assert one["rows"] == [("Mice", [6, 6])]
 
 
 def test_samples_tell_every_reason(toy: SimpleNamespace) -> None:
@@ -223,14 +214,6 @@ def test_states_add_up_to_all_t_cells(toy: SimpleNamespace) -> None:
     assert not table_of_states(toy.labels, ["none"])
 
 
-def test_the_design_is_told_in_words_and_numbers(toy: SimpleNamespace) -> None:
-    told = describe_design(toy.design)
-    first = told["contrasts"][0]
-    assert first["formula"] == "subcutaneous_liver.untreated - subcutaneous.untreated"
-    assert sorted(first["vector"]) == ["+1 · subcutaneous_liver.untreated", "−1 · subcutaneous.untreated"]
-    assert told["residual_df"] == 12 - told["rank"] == 6
-
-
 def test_pictures_know_their_size_and_place() -> None:
     image = png()
     pictures = make_pictures({"umap": image}, {"umap": "All cells.\nHow to read it. And more."})
@@ -251,9 +234,9 @@ def test_pictures_and_captions_go_by_file_name(tmp_path) -> None:
 
 
 def test_a_study_without_results_has_a_page(toy: SimpleNamespace, results: Results) -> None:
-    names = ("answers", "expression", "pathways", "composition", "mechanism", "evidence", "coverage", "inputs")
+    names = ("answers", "expression", "pathways", "composition", "mechanism", "evidence", "coverage", "inputs", "label_permutations")
     nothing = replace(results, truth=None, **{name: getattr(results, name).iloc[:0] for name in names})
     page = page_of(toy, nothing, images={})
     assert read(page).open == []
-    assert page.count("No headline estimate") == 3
+    assert page.count("No endpoint was declared, and nothing can be estimated") == 3
     assert 'id="mechanism"' not in page

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from livermet.errors import InputError, Problem
-from livermet.keys import BATCH, MOUSE, SAMPLE, TISSUE
+from livermet.keys import ABSOLUTE_CELLS, BATCH, MOUSE, SAMPLE, TISSUE
 
 PATH = "path"
 RAW_PATH = "raw_path"
@@ -70,6 +70,7 @@ def read_samples(
         *_check_unique(name, sheet),
         *_check_levels(name, sheet, factors),
         *_check_mice(name, sheet, [*factors, *covariates]),
+        *_check_totals(name, sheet),
         *_check_paths(name, sheet, exists),
     ]
     if problems:
@@ -189,6 +190,44 @@ def _check_mice(name: str, sheet: pd.DataFrame, columns: list[str]) -> list[Prob
                         remedy="Two mice need two names; a batch that splits a mouse cannot be adjusted for",
                     )
                 )
+    return problems
+
+
+def _check_totals(name: str, sheet: pd.DataFrame) -> list[Problem]:
+    """Counted cells are positive numbers, in all rows of a tissue or in none, and the same in all rows of a mouse."""
+    if ABSOLUTE_CELLS not in sheet:
+        return []
+    given = sheet[ABSOLUTE_CELLS] != ""
+    numbers = pd.to_numeric(sheet[ABSOLUTE_CELLS].where(given), errors="coerce")
+    problems = [
+        Problem(
+            f"{name} row {row}, {ABSOLUTE_CELLS}",
+            f"'{sheet.loc[row, ABSOLUTE_CELLS]}'",
+            expected="a positive number of cells, such as 2400000 or 2.4e6",
+        )
+        for row in sheet.index[given & ~((numbers > 0) & (numbers < float("inf")))]
+    ]
+    for tissue, group in sheet.groupby(sheet[TISSUE].astype(str), sort=False):
+        empty = group.index[group[ABSOLUTE_CELLS] == ""]
+        if 0 < len(empty) < len(group):
+            problems.append(
+                Problem(
+                    f"{name} rows {', '.join(map(str, empty))}, {ABSOLUTE_CELLS}",
+                    "empty, where other rows of the tissue have a number" + f" ({tissue!s})",
+                    expected="a number in every row of a tissue, or in none",
+                    remedy="Fill the rows in, or empty the column for this tissue",
+                )
+            )
+    for (mouse, where), group in sheet.assign(number=numbers).groupby([MOUSE, TISSUE], sort=False):
+        if group["number"].nunique() > 1:
+            problems.append(
+                Problem(
+                    f"{name} rows {', '.join(map(str, group.index))}, {ABSOLUTE_CELLS}",
+                    f"mouse '{mouse}' ({where}) has {' and '.join(dict.fromkeys(group[ABSOLUTE_CELLS]))} cells",
+                    expected="the number of the whole tissue, repeated in each of its samples",
+                    remedy="Lanes share one count; of parts that were counted apart, write the sum in every row",
+                )
+            )
     return problems
 
 

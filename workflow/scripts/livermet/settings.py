@@ -138,12 +138,34 @@ class Synergy(Section):
     tissue: str | None = None
 
 
+class Equivalence(Section):
+    """Are the mice of `arm` like those of `like`, within a margin? Two one-sided tests of arm - like."""
+
+    kind: Literal["equivalence"]
+    name: Name
+    sentence: str = Field("", description="the question in words; made from the levels where empty")
+    arm: Annotated[dict[Name, Name], Field(min_length=1)] = Field(description="factor -> level of the arm judged")
+    like: Annotated[dict[Name, Name], Field(min_length=1)] = Field(description="factor -> level of the arm it is held against")
+    margin: float | None = Field(
+        None, gt=0, description="log2 difference (log2 odds for shares) still called the same; empty: effect_of_interest"
+    )
+    signature_margin: float | None = Field(
+        None, gt=0, description="margin for gene sets, whose means move less than an abundance; empty: margin"
+    )
+    tissue: str | None = Field(None, description="tissue the question is about, where the sheet has several")
+
+
 class RescueReadout(Section):
     """What a rescue is measured on: declared before the data are seen."""
 
     population: Name
-    readout: Literal["abundance", "signature"]
+    readout: Literal["abundance", "signature", "axis"] = Field(
+        description="abundance; signature: a declared gene set; axis: all genes, weighed by the damage in other mice"
+    )
     signature: str | None = Field(None, description="the declared axis, for readout: signature")
+    margin: float | None = Field(
+        None, gt=0, description="log2 difference to the healthy arm still called complete; empty: effect_of_interest"
+    )
 
     @model_validator(mode="after")
     def _signature_named(self) -> RescueReadout:
@@ -163,7 +185,26 @@ class Rescue(Section):
     readouts: Annotated[list[RescueReadout], Field(min_length=1)]
 
 
-Question = Annotated[Effect | Difference | Synergy | Rescue, Field(discriminator="kind")]
+Question = Annotated[Effect | Difference | Synergy | Rescue | Equivalence, Field(discriminator="kind")]
+
+
+class Endpoint(Section):
+    """A primary endpoint, declared before the data are seen: what a question is answered by, whatever comes out."""
+
+    endpoint: Literal["composition", "signature", "mechanism"] = Field(description="which test it is read from")
+    population: Name | None = Field(None, description="the population, for composition and signature")
+    signature: str | None = Field(None, description="the gene set, for endpoint: signature")
+    readout: str | None = Field(None, description="the read-out of resources/mechanism.yaml, for endpoint: mechanism")
+    questions: list[Name] = Field([], description="questions it is put to; empty: every one that is not a rescue")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Endpoint:
+        needs = {"composition": {"population"}, "signature": {"population", "signature"}, "mechanism": {"readout"}}
+        given = {name for name in ("population", "signature", "readout") if getattr(self, name) is not None}
+        if given != needs[self.endpoint]:
+            wanted = " and ".join(f"`{name}:`" for name in sorted(needs[self.endpoint]))
+            raise ValueError(f"endpoint: {self.endpoint} needs {wanted}, and nothing else beside `questions:`")
+        return self
 
 
 class Design(Section):
@@ -179,10 +220,32 @@ class Design(Section):
     )
     min_cells: int = Field(10, ge=1, description="a mouse with fewer cells of a population is left out of it")
     populations: dict[Name, Population] = Field(min_length=1)
+    references: list[Name] = Field(
+        [], description="two or more populations that every abundance is held against, too; empty: none"
+    )
     signatures: list[str] = Field([], description="signatures tested; empty: every set that applies to a population")
+    endpoints: list[Endpoint] = Field(
+        [], description="primary endpoints, four to six: the report's headlines, adjusted by Holm within a question"
+    )
     effect_of_interest: float = Field(1.0, gt=0, description="log2 fold change for which mice per arm are worked out")
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of every interval")
     questions: list[Question] = Field(min_length=1)
+
+
+class Multiverse(Section):
+    """The same questions under other analytic choices: every combination, the study's own among them."""
+
+    enabled: bool = Field(False, description="repeat cells, labels and tests for every combination, and draw the curves")
+    mads: list[Annotated[float, Field(gt=0)]] = Field([3.0, 5.0, 7.0], description="strictness of the adaptive cuts")
+    doublets: list[Literal["remove", "keep", "strict"]] = Field(
+        ["remove", "keep"], description="called doublets: remove, keep, or strict (called at twice the expected rate)"
+    )
+    integrate: list[Literal["harmony", "none"]] = Field(
+        ["harmony", "none"], description="how batches are brought together"
+    )
+    resolutions: list[Annotated[float, Field(gt=0)]] = Field(
+        [], description="resolutions of the clusters; empty: those of `cluster.resolutions`"
+    )
 
 
 class Words(Section):
@@ -207,6 +270,7 @@ class Settings(Section):
     annotate: Annotate = Field(default_factory=lambda: Annotate())
     tcells: TCells = Field(default_factory=lambda: TCells())
     words: Words = Field(default_factory=lambda: Words())
+    multiverse: Multiverse = Field(default_factory=lambda: Multiverse())
     design: Design
 
 
@@ -237,7 +301,7 @@ def resolve(config: dict[str, Any]) -> dict[str, Any]:
 def _explain(item: Any) -> Problem:
     """Turn pydantic's words into the house's."""
     path = [str(part) for part in item["loc"]]
-    where = "config " + re.sub(r"\.(effect|difference|synergy|rescue)(?=\.|$)", "", ".".join(path))
+    where = "config " + re.sub(r"\.(effect|difference|synergy|rescue|equivalence)(?=\.|$)", "", ".".join(path))
     if item["type"] == "extra_forbidden":
         known = _known_keys(path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)

@@ -10,11 +10,16 @@ import pandas as pd
 import yaml
 
 from livermet.errors import InputError, Problem
+from livermet.inputs.duplicates import find_duplicates
 from livermet.inputs.readers import find_files, peek
-from livermet.mice.design.model import check
+from livermet.mice.design.bulletin import write_bulletin
+from livermet.mice.design.doctor import examine
+from livermet.mice.design.model import build_design, check
+from livermet.mice.endpoints.applicable import choose
 from livermet.samples import PATH, RAW_PATH, read_samples
 
 SIGNATURES = "resources/signatures.yaml"
+MECHANISM = "resources/mechanism.yaml"
 
 
 def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
@@ -44,14 +49,28 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
     sheet = read_samples(config["samples"], design["factors"], design["covariates"], exists)
     problems = [*_check_resources(config), *(_check_simulated(sheet, config) if simulated else [])]
     if not problems:
-        problems += check(sheet, design, signatures=_signatures(), labels=_labels(config))
+        sets = _read(SIGNATURES)["signatures"]
+        problems += check(
+            sheet,
+            design,
+            signatures={one["name"] for one in sets},
+            labels=_labels(config),
+            tested=_tested(design, sets),
+            readouts={one["name"] for one in _read(MECHANISM)["readouts"]},
+        )
     if inspect and not simulated:
         for sample, row in sheet.iterrows():
             for path in filter(None, (row[PATH], row[RAW_PATH])):
                 problems += peek(path, where=f"sample '{sample}'")
+        problems += find_duplicates({str(sample): str(path) for sample, path in sheet[PATH].items()})
     if problems:
         raise InputError(problems)
     return sheet
+
+
+def describe_design(sheet: pd.DataFrame, config: dict[str, Any]) -> str:
+    """What the mice of a checked study can tell, for the terminal."""
+    return write_bulletin(examine(build_design(sheet, config["design"])).to_dict(), config["study"])
 
 
 def input_files(sheet: pd.DataFrame, sample: str) -> list[str]:
@@ -88,9 +107,12 @@ def _labels(config: dict[str, Any]) -> set[str]:
     return {*lineages, *(state["name"] for state in states)}
 
 
-def _signatures() -> set[str]:
-    """Gene sets that a question may name."""
-    return {signature["name"] for signature in _read(SIGNATURES)["signatures"]}
+def _tested(design: dict[str, Any], sets: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Gene sets that are put to each population."""
+    return {
+        name: {one["name"] for one in choose(sets, population, design["signatures"])}
+        for name, population in design["populations"].items()
+    }
 
 
 def _read(path: str) -> Any:

@@ -192,7 +192,8 @@ def test_table_of_answers() -> None:
     assert list(table.columns) == answers.COLUMNS
     chosen = table[table["endpoint"] == "composition"].set_index(["question", "population"])
     assert "leafy" not in chosen.index.get_level_values("population")
-    assert chosen["headline"].to_dict() == {
+    assert not chosen["declared"].any()
+    assert chosen["lead"].to_dict() == {
         ("site", "B_cell"): True, ("drug", "B_cell"): False, ("drug", "CD8_activated"): True, ("drug", "NK_cell"): False,
     }  # fmt: skip
     # No degrees of freedom, no p-value, whatever the table below it says.
@@ -201,7 +202,7 @@ def test_table_of_answers() -> None:
     assert "3 vs 3 mice" in chosen.loc[("drug", "CD8_activated"), "sentence"]
     assert list(dict.fromkeys(table["question"])) == ["site", "drug", "drug_healthy", "drug_by_site", "rescue"]
     last = table.iloc[-1]
-    assert (last["endpoint"], last["estimate"], last["headline"]) == ("rescue", 0.8, True)
+    assert (last["endpoint"], last["estimate"], last["declared"]) == ("rescue", 0.8, True)
     assert last["unit"] == "rescued share"
 
 

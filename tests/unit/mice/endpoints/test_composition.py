@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from tests.unit.mice.cohort import CELLS, draw_counts, make_cells, make_design, make_settings, make_sheet
 
-from livermet.mice.endpoints import composition
+from livermet.mice.endpoints import composition, levels
 
 
 def test_leaf_labels_are_mutually_exclusive_and_tell_uncalled_t_cells_apart() -> None:
@@ -18,36 +18,15 @@ def test_leaf_labels_are_mutually_exclusive_and_tell_uncalled_t_cells_apart() ->
             "state": ["Treg", "unassigned", "NK_cell", "unassigned"],
         }
     )
-    assert composition.leaf_labels(labels).tolist() == ["Treg", "T_cell_unassigned", "NK_cell", "unassigned"]
-
-
-def test_ratio_is_log2_to_the_geometric_mean() -> None:
-    counts = pd.DataFrame({"a": [7.5], "b": [1.5], "c": [0.0]})
-    # 8, 2 and .5 with the pseudocount: geometric mean 2
-    assert composition.centred_log_ratio(counts)[0].tolist() == pytest.approx([2.0, 0.0, -2.0])
-
-
-@pytest.mark.parametrize("n", [400, 2000])
-def test_counting_variance_is_that_of_multinomial_draws(n: int) -> None:
-    shares = np.array([0.5, 0.25, 0.15, 0.1])
-    draws = pd.DataFrame(np.random.default_rng(1).multinomial(n, shares, size=40000))
-    seen = composition.centred_log_ratio(draws).var(axis=1)
-    told = composition.ratio_variance(pd.DataFrame(shares[None]), pd.Series([n]))[:, 0]
-    np.testing.assert_allclose(told, seen, rtol=0.05)
-
-
-def test_a_mouse_with_few_cells_by_chance_does_not_weigh_less() -> None:
-    counts = pd.DataFrame({"a": [40, 5, 40, 40], "b": [60, 95, 60, 60], "c": [100, 100, 100, 100]})
-    found = composition.measure(counts, np.ones((4, 1)))
-    assert found.variance[0, 1] == pytest.approx(found.variance[0, 0], rel=0.2)
+    assert levels.leaf_labels(labels).tolist() == ["Treg", "T_cell_unassigned", "NK_cell", "unassigned"]
 
 
 def test_population_parts_cover_every_cell_once() -> None:
     design = make_design()
     labels, units = make_cells(draw_counts(design, np.random.default_rng(2)))
-    members = composition.membership(labels, {"lineages": [], "states": ["CD8_activated"]})
-    parts = composition.population_parts(labels, members, "CD8_activated")
-    counts = composition.count_cells(parts, units, design.units.index)
+    members = levels.membership(labels, {"lineages": [], "states": ["CD8_activated"]})
+    parts = levels.population_parts(labels, members, "CD8_activated")
+    counts = levels.count_cells(parts, units, design.units.index)
     assert counts.to_numpy().sum() == len(labels)
     lineages = set(labels["lineage"]) - {"T_cell"}
     assert set(counts) == lineages | {"CD8_activated", "rest_of_T_cell"}
@@ -78,7 +57,9 @@ def test_planted_loss_is_found_and_nothing_else() -> None:
 
 def test_columns_and_adjustment_within_question_and_level() -> None:
     table = run(6)
-    assert list(table.columns) == composition.COLUMNS
+    shares = ["share_log_fold_change", "share_ci_low", "share_ci_high"]
+    assert list(table.columns) == [*composition.COLUMNS, *shares]
+    assert table["references_agree"].isna().all()  # none were declared
     for _, group in table.groupby(["question", "level"]):
         known = group["p_value"].notna()
         twin = stats.false_discovery_control(group.loc[known, "p_value"])
@@ -121,25 +102,4 @@ def test_proportions_are_the_counts() -> None:
 def test_units_of_cells_go_by_sample() -> None:
     sheet, design = make_sheet(), make_design()
     cells = pd.DataFrame({"sample": ["tumour_drug_1", "healthy_none_0"]}, index=["x", "y"])
-    assert composition.units_of(cells, sheet, design).to_dict() == {"x": "td1", "y": "hn0"}
-
-
-def test_null_and_influx_keep_untouched_populations_quiet() -> None:
-    """Type-I under a 2.5-fold influx of another population, and power for the loss beside it."""
-    settings, rng = make_settings(), np.random.default_rng(9)
-    design = make_design(3, settings)
-    matrix = design.matrix.to_numpy()
-    effects = {"tumour.none": {"Macrophage": np.log2(2.5), "CD8_activated": -1.5}}
-    null, found, lost = [], [], []
-    for _ in range(120):
-        one = composition.measure(draw_counts(design, rng, effects), matrix)
-        table = composition.estimate_rows(one.values, one.variance, design, settings).set_index(["question", "row"])
-        p = table["p_value"].unstack()
-        null += p.loc["site", ["B_cell", "NK_cell", "Neutrophil", "Kupffer_cell"]].tolist()
-        null += p.loc["drug_healthy"].tolist()
-        found.append(p.loc["site", "CD8_activated"])
-        lost.append(table.loc[("site", "CD8_activated"), "estimate"])
-    assert np.mean(np.array(null) < 0.05) <= 0.07
-    assert np.mean(np.array(found) < 0.05) >= 0.8
-    # -1.5 less the mean change of the eight parts
-    assert np.mean(lost) == pytest.approx(-1.5 - (np.log2(2.5) - 1.5) / 8, abs=0.08)
+    assert levels.units_of(cells, sheet, design).to_dict() == {"x": "td1", "y": "hn0"}

@@ -11,13 +11,15 @@ import pylimma
 import pytest
 from scipy import stats
 from tests.unit.mice.cohort import make_design, make_settings
-from tests.unit.mice.pseudobulks import draw_pseudobulk
+from tests.unit.mice.pseudobulks import add_soup, draw_pseudobulk, make_tissues
 
 from livermet import keys
 from livermet.mice.design.model import Design
-from livermet.mice.endpoints.expression import second_opinion, test_expression, wald_error
+from livermet.mice.endpoints.expression import test_expression
 from livermet.mice.endpoints.pseudobulk import select
 from livermet.mice.models.libraries import normalise, voom
+from livermet.mice.models.moderated import fit_blocked, second_opinion
+from livermet.mice.models.quasi_likelihood import wald_error
 
 test_expression.__test__ = False  # type: ignore[attr-defined]
 UP, DOWN = [f"Gene{number}" for number in range(20)], [f"Gene{number}" for number in range(20, 40)]
@@ -126,6 +128,9 @@ def test_second_opinion_is_limma() -> None:
 def test_without_residual_df_there_is_a_ranking_and_no_p_value() -> None:
     table, samples = run(make_design(1), changes=CHANGES)
     assert table[["p_value", "adjusted_p_value", "ci_low", "standard_error", "voom_p_value"]].isna().all(axis=None)
+    assert table[["minimum_detectable_log_fold_change", "mice_per_arm_needed"]].isna().all(axis=None)
+    assert (samples[["n_significant", "n_significant_without_ambient"]] == 0).all(axis=None)
+    assert set(samples["method"]) == {"effects without error"}
     assert set(table["tier"]) == set(samples["tier"]) == {keys.DESCRIPTIVE}
     drug = table[table["question"] == "drug"]
     assert drug["log_fold_change"].abs().is_monotonic_decreasing
@@ -148,3 +153,85 @@ def test_a_population_without_enough_mice_says_so() -> None:
     assert nothing.empty
     assert set(told["tier"]) == {keys.NOT_ESTIMABLE}
     assert "p_value" in nothing
+
+
+@pytest.mark.parametrize("few", [[], ["tn1|blood"], ["tn1|liver", "tn1|blood"]])
+def test_a_question_across_tissues_with_too_few_residuals_has_no_p_value(few: list[str]) -> None:
+    """2, 1 or no residual df: how alike the tissues of a mouse are cannot be told, so no error can."""
+    design = make_tissues(2)
+    left_out = dict.fromkeys(["hn1|liver", "hn1|blood", *few], 1)
+    sums = draw_pseudobulk(design, np.random.default_rng(1), n_genes=60, n_cells=left_out)
+    table, samples = test_expression(
+        pseudobulk=sums, design=design, min_cells=10, confidence=0.95, effect_of_interest=1.0
+    )
+    told = samples.set_index("question").loc["tissue_by_site"]
+    assert told["residual_df"] == 2 - len(few)
+    assert told["method"] == "effects without error"
+    across = table[table["question"] == "tissue_by_site"]
+    assert across["log_fold_change"].abs().is_monotonic_decreasing
+    numbers = ["p_value", "adjusted_p_value", "standard_error", "ci_low", "voom_p_value", "mice_per_arm_needed"]
+    assert across[numbers].isna().all(axis=None)
+
+
+def test_genes_that_the_soup_explains_are_flagged_and_counted() -> None:
+    rng = np.random.default_rng(12)
+    design = make_design(3)
+    sums = draw_pseudobulk(design, rng, changes=CHANGES, bcv=0.2)
+    profile = np.asarray(sums.X.sum(axis=0), dtype=float).ravel()
+    soup = [f"Gene{number}" for number in range(100, 120)]
+    profile = np.where(sums.var["symbol"].isin(soup), 0.02, 0.6 * profile / profile.sum())
+    share = {"healthy.none": 0.02, "healthy.drug": 0.02, "tumour.none": 0.03, "tumour.drug": 0.15}
+    sums = add_soup(sums, rng, profile / profile.sum(), share, silent=soup)
+    table, samples = test_expression(
+        pseudobulk=sums, design=design, min_cells=10, confidence=0.95, effect_of_interest=1.0
+    )
+    drug = table[table["question"] == "drug"].set_index("gene")
+    called = drug[drug["adjusted_p_value"] < 0.05]
+    assert len(set(called.index) & set(soup)) >= 15  # the soup makes them
+    assert drug.loc[drug.index.isin(soup), "ambient"].all()
+    assert drug.loc[drug.index.isin(soup), "ambient_fraction"].median() > 0.8
+    assert not drug.loc[drug.index.isin([*UP, *DOWN]), "ambient"].any()
+    told = samples.set_index("question").loc["drug"]
+    assert told["n_ambient"] == drug["ambient"].sum()
+    assert told["n_significant"] == len(called)
+    assert told["n_significant_without_ambient"] == (~called["ambient"]).sum() <= len(called) - 15
+
+
+def test_without_a_soup_the_panel_is_flagged_outside_hepatocytes() -> None:
+    populations = {"B_cell": {"lineages": ["B_cell"]}, "Liver": {"lineages": ["Hepatocyte"]}}
+    settings = make_settings(populations=populations, questions=make_settings()["questions"][:2])
+    design = make_design(3, settings)
+    sums = draw_pseudobulk(design, np.random.default_rng(0), populations=("B_cell", "Liver"), n_genes=100)
+    table, _ = test_expression(
+        pseudobulk=sums, design=design, min_cells=10, confidence=0.95, effect_of_interest=1.0, panel=["Gene3", "Gene5"]
+    )
+    flagged = table[table["ambient"]]
+    assert set(flagged["gene"]) == {"Gene3", "Gene5"}
+    assert set(flagged["population"]) == {"B_cell"}
+    assert table["ambient_fraction"].isna().all()
+
+
+def test_a_question_across_tissues_is_answered_with_the_mouse_as_block() -> None:
+    design = make_tissues(3)
+    changes = {"tumour.liver": dict.fromkeys(UP, 2.0)}
+    sums = draw_pseudobulk(design, np.random.default_rng(1), n_genes=150, mouse_bcv=0.3, bcv=0.15, changes=changes)
+    table, samples = test_expression(
+        pseudobulk=sums, design=design, min_cells=10, confidence=0.95, effect_of_interest=1.0
+    )
+    told = samples.set_index("question")
+    assert told.loc["liver", "method"] == "edgeR quasi-likelihood"
+    assert np.isnan(told.loc["liver", "within_mouse_correlation"])
+    assert told.loc["tissue_by_site", "method"] == "limma-voom, mouse as block"
+    assert 0.5 < told.loc["tissue_by_site", "within_mouse_correlation"] < 0.95
+    assert told.loc["tissue_by_site", ["n_significant_voom", "n_significant_both", "sign_agreement"]].isna().all()
+    across = table[table["question"] == "tissue_by_site"].set_index("gene")
+    assert across[["voom_log_fold_change", "voom_p_value"]].isna().all(axis=None)
+    assert across.loc[across.index.isin(UP), "log_fold_change"].mean() == pytest.approx(2, abs=0.3)
+    called = set(across.index[across["adjusted_p_value"] < 0.05])
+    assert len(called & set(UP)) >= 15
+    assert len(called - set(UP)) <= 3
+    picked = select(sums, "B_cell", design, 10)
+    matrix = design.matrix.to_numpy()
+    fit, _ = fit_blocked(normalise(picked.counts, matrix), matrix, list(design.units["mouse"]))
+    expected = fit.table(design.vector("tissue_by_site"), 0.95)
+    np.testing.assert_allclose(np.sort(across["p_value"]), np.sort(expected["p_value"]), rtol=1e-10)

@@ -12,12 +12,17 @@ import pytest
 import yaml
 from scipy import stats
 from tests.unit.mice.cohort import make_design, make_settings
-from tests.unit.mice.pseudobulks import draw_pseudobulk
+from tests.unit.mice.pseudobulks import add_soup, draw_pseudobulk, make_tissues
 
 from livermet import keys
 from livermet.mice.design.model import Design
+from livermet.mice.endpoints.ambience import explain
 from livermet.mice.endpoints.applicable import applies, choose, circular_genes, defining_genes, words_of_signature
-from livermet.mice.endpoints.pathways import GeneSet, Measured, _Moderated, competitive, self_contained, test_pathways
+from livermet.mice.endpoints.pathways import test_pathways
+from livermet.mice.endpoints.pseudobulk import select
+from livermet.mice.models.blocks import whitener, within_mouse_correlation
+from livermet.mice.models.libraries import normalise
+from livermet.mice.models.set_tests import GeneSet, Measured, ModeratedGenes, competitive, score, self_contained
 
 test_pathways.__test__ = False  # type: ignore[attr-defined]
 RESOURCES = Path(__file__).parents[4] / "resources"
@@ -98,7 +103,7 @@ def test_competitive_test_is_camera(measured: Measured) -> None:
     vector = measured.design.vector("drug")
     up = GeneSet("up", np.arange(25), np.ones(25))
     signed = GeneSet("signed", np.arange(20, 40), np.repeat([1.0, -1.0], 10))
-    found = competitive(_Moderated(measured).z(vector), [up, signed])
+    found = competitive(ModeratedGenes(measured).z(vector), [up, signed])
     matrix = measured.design.matrix.to_numpy()
     for item, p in zip([up, signed], found, strict=True):
         turned = measured.values.copy()
@@ -125,9 +130,29 @@ def test_self_contained_test_turns_the_down_genes(measured: Measured) -> None:
 def test_without_residual_df_there_are_estimates_alone() -> None:
     table = run(make_design(1), changes=CHANGES)
     assert set(table["tier"]) == {keys.DESCRIPTIVE}
-    assert table[["p_value", "camera_p_value", "ci_low", "adjusted_p_value"]].isna().all(axis=None)
+    unknown = ["p_value", "camera_p_value", "ci_low", "adjusted_p_value", "p_value_without_ambient", keys.MDE]
+    assert table[unknown].isna().all(axis=None)
+    assert (table["estimate_without_ambient"] == table["estimate"]).all()  # no soup is known
     drug = table[table["question"] == "drug"].set_index("signature")
     assert drug.loc["planted", "estimate"] == pytest.approx(0.8, abs=0.25)
+
+
+def test_sets_across_tissues() -> None:
+    design = make_tissues(3)
+    changes = {"tumour.liver": dict.fromkeys(UP, 0.8)}
+    sums = draw_pseudobulk(design, np.random.default_rng(3), n_genes=200, mouse_bcv=0.3, changes=changes, bcv=0.15)
+    sets = [make_set("planted", UP), make_set("null", [f"Gene{number}" for number in range(100, 120)])]
+    table = test_pathways(pseudobulk=sums, design=design, signatures=sets, aliases={}, defining={})
+    across = table[table["question"] == "tissue_by_site"].set_index("signature")
+    assert across.loc["planted", "ci_low"] < 0.8 < across.loc["planted", "ci_high"]
+    assert across.loc["planted", ["p_value", "camera_p_value"]].max() < 0.01
+    assert across.loc["null", ["p_value", "camera_p_value"]].min() > 0.05
+    few = dict.fromkeys(["hn1|liver", "hn1|blood", "hn2|liver", "hn2|blood", "tn2|liver", "tn2|blood"], 1)
+    sums = draw_pseudobulk(design, np.random.default_rng(3), n_genes=60, n_cells=few)
+    table = test_pathways(pseudobulk=sums, design=design, signatures=sets[:1], aliases={}, defining={})
+    across = table[table["question"] == "tissue_by_site"].iloc[0]  # 2 residual df: no telling how alike tissues are
+    assert np.isfinite(across["estimate"])
+    assert across[["p_value", "camera_p_value", "ci_low", "standard_error", "p_value_without_ambient"]].isna().all()
 
 
 def test_a_label_is_not_tested_on_its_own_genes() -> None:
@@ -174,3 +199,96 @@ def test_the_sets_that_ship_are_put_to_the_right_cells() -> None:
     assert "Cd3e" in circular_genes({"lineages": ["T_cell"], "states": []}, defining)
     assert not circular_genes({"lineages": [], "states": ["CD8_activated", "CD8_Tex"]}, defining)
     assert not {"Fas", "Fasl"} & circular_genes(cd8, defining)
+
+
+def test_sets_are_given_once_more_without_the_genes_of_the_soup() -> None:
+    rng = np.random.default_rng(21)
+    design = make_design(3)
+    sums = draw_pseudobulk(design, rng, changes=CHANGES, bcv=0.2)
+    soup = [f"Gene{number}" for number in range(100, 120)]
+    profile = np.asarray(sums.X.sum(axis=0), dtype=float).ravel()
+    profile = np.where(sums.var["symbol"].isin(soup), 0.02, 0.6 * profile / profile.sum())
+    share = {"healthy.none": 0.02, "healthy.drug": 0.02, "tumour.none": 0.03, "tumour.drug": 0.15}
+    sums = add_soup(sums, rng, profile / profile.sum(), share, silent=soup)
+    still = [f"Gene{number}" for number in range(300, 306)]
+    sets = [make_set("planted", UP, DOWN), make_set("soup", soup), make_set("spoilt", [*still, *soup[:8]])]
+    table = test_pathways(pseudobulk=sums, design=design, signatures=sets, aliases={}, defining={})
+    drug = table[table["question"] == "drug"].set_index("signature")
+    assert list(drug[keys.N_AMBIENT_GENES]) == [0, 20, 8]
+    assert drug.loc["planted", keys.ESTIMATE_WITHOUT_AMBIENT] == drug.loc["planted", keys.ESTIMATE]
+    assert drug.loc["planted", keys.P_VALUE_WITHOUT_AMBIENT] == drug.loc["planted", keys.P_VALUE] < 0.001
+    assert drug.loc["soup", keys.P_VALUE] < 0.001
+    assert drug.loc["soup", [keys.ESTIMATE_WITHOUT_AMBIENT, keys.P_VALUE_WITHOUT_AMBIENT]].isna().all()
+    assert drug.loc["spoilt", keys.P_VALUE] < 0.01 < drug.loc["spoilt", keys.P_VALUE_WITHOUT_AMBIENT]
+    assert abs(drug.loc["spoilt", keys.ESTIMATE_WITHOUT_AMBIENT]) < 0.3 < drug.loc["spoilt", keys.ESTIMATE]
+    # What is left of the set, put to the test by itself, says the same.
+    alone = test_pathways(
+        pseudobulk=sums, design=design, signatures=[make_set("still", still), *sets], aliases={}, defining={}
+    )
+    alone = alone[(alone["question"] == "drug") & (alone["signature"] == "still")].iloc[0]
+    assert alone[keys.P_VALUE] == pytest.approx(drug.loc["spoilt", keys.P_VALUE_WITHOUT_AMBIENT], rel=1e-9)
+    assert alone[keys.ESTIMATE] == pytest.approx(drug.loc["spoilt", keys.ESTIMATE_WITHOUT_AMBIENT], rel=1e-9)
+    # The flags are those of the genes' own table.
+    picked = select(sums, "B_cell", design, 10)
+    libraries = normalise(picked.counts, design.matrix.to_numpy())
+    found = explain(picked, libraries, [design["drug"]], np.zeros(libraries.kept.sum(), dtype=bool))["drug"]
+    assert set(soup) <= set(sums.var["symbol"][libraries.kept][found["ambient"].to_numpy()])
+
+
+def test_fry_with_a_block_is_fry_on_whitened_values() -> None:
+    rng = np.random.default_rng(5)
+    design = make_tissues(3)
+    mice = list(design.units["mouse"])
+    measured = Measured(rng.normal(0, 1, (200, 12)), np.ones(200), np.ones(12), design)
+    sets = [GeneSet("a", np.arange(20), np.ones(20)), GeneSet("b", np.arange(30, 45), np.tile([1.0, -1.0, 1.0], 5))]
+    vector = design.vector("tissue_by_site")
+    factor = whitener(mice, 0.7)
+    index = {item.name: pd.DataFrame({"place": item.places, "sign": item.signs}) for item in sets}
+    white = pylimma.fry(
+        measured.values @ factor.T, index=index, design=factor @ design.matrix.to_numpy(), contrast=vector, sort="none"
+    )
+    np.testing.assert_allclose(self_contained(measured, sets, vector, 0.7), white["p_value"], rtol=1e-8)
+
+
+def test_camera_takes_the_block_from_limma() -> None:
+    rng = np.random.default_rng(6)
+    design = make_tissues(4)
+    mice = list(design.units["mouse"])
+    measured = Measured(rng.normal(0, 1, (150, 16)), np.ones(150), rng.uniform(0.5, 1.5, 16), design, 0.6)
+    weights = np.broadcast_to(measured.weights, measured.values.shape)
+    limma = pylimma.lm_fit(
+        {"E": measured.values, "weights": weights},
+        design=design.matrix.to_numpy(),
+        block=np.array(mice),
+        correlation=0.6,
+    )
+    limma = pylimma.e_bayes(limma)
+    z = ModeratedGenes(measured).z(np.eye(4)[2])
+    np.testing.assert_allclose(2 * stats.norm.sf(np.abs(z)), np.asarray(limma["p_value"])[:, 2], rtol=0.02)
+
+
+def test_type_one_error_of_sets_across_tissues() -> None:
+    """Genes of a set follow their mouse together: the correlation of its score is what keeps fry's promise."""
+    design = make_tissues(3)
+    mice, matrix = list(design.units["mouse"]), design.matrix.to_numpy()
+    between = (design.vector("liver") + design.vector("blood")) / 2
+    places = [list(dict.fromkeys(mice)).index(mouse) for mouse in mice]
+    found: dict[str, list[np.ndarray]] = {"set": [], "gene": [], "none": []}
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        shared = np.repeat(rng.normal(0, 0.5, (12, 6)), 20, axis=0)[:, places]  # 12 sets of 20 genes
+        values = shared + rng.normal(0, 1, (240, 12))
+        sets = [GeneSet(str(start), np.arange(start, start + 20), np.ones(20)) for start in range(0, 240, 20)]
+        measured = Measured(values, np.ones(240), np.ones(12), design)
+        scores = np.array([score(measured, item) for item in sets])
+        correlations = {
+            "set": within_mouse_correlation(scores, matrix, mice),
+            "gene": 0.25 / 1.25,  # as planted
+            "none": 0.0,
+        }
+        for name, correlation in correlations.items():
+            found[name].append(self_contained(measured, sets, between, correlation))
+    rates = {name: float(np.mean(np.concatenate(p) < 0.05)) for name, p in found.items()}
+    assert rates["set"] == pytest.approx(0.05, abs=0.03), rates
+    assert rates["none"] > 0.1, rates
+    assert rates["gene"] > rates["set"] + 0.03, rates

@@ -78,3 +78,36 @@ def test_a_mouse_that_the_design_does_not_know_is_refused(cohort: tuple[anndata.
     units = make_design(2).units.iloc[1:]
     with pytest.raises(InputError, match="is not a unit of the design"):
         sum_counts(counts=counts, labels=labels, populations=POPULATIONS, units=units)
+
+
+def test_ambient_counts_go_with_the_sums(cohort: tuple[anndata.AnnData, pd.DataFrame]) -> None:
+    counts, labels = cohort
+    rng = np.random.default_rng(6)
+    design = make_design(2)
+    counts = counts.copy()
+    # Two lanes a mouse, each with a soup of its own; the soup's genes come in another order.
+    counts.obs["sample"] = counts.obs["mouse"].astype(str) + rng.choice(["_1", "_2"], counts.n_obs)
+    counts.obs["n_umis"] = np.asarray(counts.X.sum(axis=1)).ravel()
+    counts.obs["ambient_fraction"] = rng.uniform(0, 0.1, counts.n_obs)
+    samples = sorted(set(counts.obs["sample"]))
+    soup = pd.DataFrame(rng.dirichlet(np.ones(37), len(samples)).T, counts.var_names[::-1], samples)
+    asked = {"labels": labels, "populations": POPULATIONS, "units": design.units}
+    found = sum_counts(counts=counts, soup=soup, **asked)
+    plain = sum_counts(counts=counts, **asked)
+    np.testing.assert_array_equal(found.X.toarray(), plain.X.toarray())
+    assert "ambient" not in plain.layers
+    assert "ambient_fraction" not in plain.obs
+    unit = design.units.index[1]
+    row = np.flatnonzero((found.obs["unit"] == unit) & (found.obs["population"] == "B_cell"))[0]
+    mine = counts.obs[(counts.obs["mouse"] == unit) & (labels["lineage"].reindex(counts.obs_names) == "B_cell")]
+    expected = sum(
+        cell["n_umis"] * cell["ambient_fraction"] * soup.loc[counts.var_names, cell["sample"]].to_numpy()
+        for _, cell in mine.iterrows()
+    )
+    np.testing.assert_allclose(found.layers["ambient"][row].toarray()[0], expected, rtol=1e-6)
+    assert found.obs["ambient_fraction"].iloc[row] == pytest.approx(expected.sum() / mine["n_umis"].sum())
+    picked = select(found, "B_cell", design, 1)
+    place = list(picked.design.units.index).index(unit)
+    np.testing.assert_allclose(picked.ambient[:, place], expected, rtol=1e-6)
+    assert picked.ambient_share[place] == found.obs["ambient_fraction"].iloc[row]
+    assert picked.counts.shape == picked.ambient.shape

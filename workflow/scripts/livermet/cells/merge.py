@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.cells.quality import drop_counts
+from livermet.cells.twins import find_twins
 from livermet.errors import InputError, Problem
 from livermet.inputs.genes import is_ensembl, mark_genes, sum_genes
 from livermet.keys import AMBIENT, CELL, GENE_ID, IS_DOUBLET, KEPT, MITO, MOUSE, N_GENES, N_UMIS, SAMPLE, SYMBOL
@@ -58,10 +59,13 @@ def merge_samples(
     Raises
     ------
     InputError
-        Where no sample has a cell left.
+        Where no sample has a cell left, or two samples are the same library.
     """
     import anndata
 
+    twins = find_twins(qualities, sheet)
+    if twins:
+        raise InputError(twins)
     names = [str(name) for name in sheet.index]
     aliases = shared_ids([adata.var for adata in samples])
     unified = [unify(adata, aliases, name) for adata, name in zip(samples, names, strict=True)]

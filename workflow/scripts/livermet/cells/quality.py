@@ -44,6 +44,7 @@ log = logging.getLogger("livermet")
 MIN_CELLS = 20  # fewer say nothing about what is usual: hard bounds only
 MIN_SPREAD = 0.3  # of log values: cells all alike must not make a small difference an outlier
 TO_SD = 1.4826  # median absolute deviation -> standard deviation of a normal
+Reasons = list[list[str]]  # why each barcode is not kept; none where it is
 MITO_OFFSET = 0.005  # half a percent: below, logs of shares are noise
 
 
@@ -94,22 +95,12 @@ def assess_quality(
         :mod:`livermet.keys`; per gene (index `gene_id`): `soup`, the share of the ambient profile, and its `source`.
     """
     table = measure(counts)
-    reasons: list[list[str]] = [[] for _ in range(len(table))]
-    _flag(reasons, table[N_UMIS], f"too few UMIs ({{:.0f}} < {min_umis})", table[N_UMIS] < min_umis)
-    _flag(reasons, table[N_GENES], f"too few genes ({{:.0f}} < {min_genes})", table[N_GENES] < min_genes)
-    for column, cut in ((MITO, max_mitochondrial_fraction), (HAEMO, max_haemoglobin_fraction)):
-        name = column.removesuffix("_fraction")
-        _flag(reasons, table[column], f"{name} share too high ({{:.3f}} > {cut:g})", table[column] > cut)
-    passing = _passing(reasons)
-    sketch, labels = _kinds(counts.X, passing, seed)
-    for column, name in ((N_UMIS, "UMIs"), (N_GENES, "genes")):
-        _flag_outliers(reasons, table[column], name, passing, labels, mads)
-    cut = mitochondrial_cut(table[MITO].to_numpy()[passing], mads, min_mitochondrial_cut, max_mitochondrial_fraction)
-    beyond = (table[MITO] > cut) & passing
-    _flag(reasons, table[MITO], f"mitochondrial share too high ({{:.3f}} > {cut:.3f})", beyond)
-    _add_doublets(table, counts.X, reasons, sketch, labels, expected_doublet_rate_per_1000, seed, remove_doublets)
+    reasons = check_bounds(table, min_umis, min_genes, max_mitochondrial_fraction, max_haemoglobin_fraction)
+    sketch, labels = find_kinds(counts.X, passing(reasons), seed)
+    check_outliers(reasons, table, labels, mads, min_mitochondrial_cut, max_mitochondrial_fraction)
+    check_doublets(reasons, table, counts.X, sketch, labels, expected_doublet_rate_per_1000, seed, remove_doublets)
     soup = _add_ambient(table, counts, raw, labels)
-    table[KEPT] = _passing(reasons)
+    table[KEPT] = passing(reasons)
     table[DROP_REASON] = ["; ".join(item) for item in reasons]
     log.info("%s: %d of %d barcodes kept", sample, table[KEPT].sum(), len(table))
     for reason, number in drop_counts(table).items():
@@ -143,6 +134,40 @@ def measure(counts: AnnData) -> pd.DataFrame:
         marked = X @ counts.var[mark].to_numpy(dtype=np.int64)
         table[column] = np.divide(marked, totals, out=np.zeros(len(totals)), where=totals > 0)
     return table
+
+
+def check_bounds(
+    table: pd.DataFrame,
+    min_umis: int,
+    min_genes: int,
+    max_mitochondrial_fraction: float,
+    max_haemoglobin_fraction: float,
+) -> Reasons:
+    """Reasons against every barcode of a measured sample that the hard floors and ceilings give."""
+    reasons: Reasons = [[] for _ in range(len(table))]
+    _flag(reasons, table[N_UMIS], f"too few UMIs ({{:.0f}} < {min_umis})", table[N_UMIS] < min_umis)
+    _flag(reasons, table[N_GENES], f"too few genes ({{:.0f}} < {min_genes})", table[N_GENES] < min_genes)
+    for column, cut in ((MITO, max_mitochondrial_fraction), (HAEMO, max_haemoglobin_fraction)):
+        name = column.removesuffix("_fraction")
+        _flag(reasons, table[column], f"{name} share too high ({{:.3f}} > {cut:g})", table[column] > cut)
+    return reasons
+
+
+def check_outliers(
+    reasons: Reasons,
+    table: pd.DataFrame,
+    labels: NDArray[np.int64],
+    mads: float,
+    min_mitochondrial_cut: float,
+    max_mitochondrial_fraction: float,
+) -> None:
+    """Add to the reasons what the adaptive cuts say of the barcodes within the hard bounds."""
+    within = passing(reasons)
+    for column, name in ((N_UMIS, "UMIs"), (N_GENES, "genes")):
+        _flag_outliers(reasons, table[column], name, within, labels, mads)
+    cut = mitochondrial_cut(table[MITO].to_numpy()[within], mads, min_mitochondrial_cut, max_mitochondrial_fraction)
+    beyond = (table[MITO] > cut) & within
+    _flag(reasons, table[MITO], f"mitochondrial share too high ({{:.3f}} > {cut:.3f})", beyond)
 
 
 def drop_counts(table: pd.DataFrame) -> dict[str, int]:
@@ -199,59 +224,60 @@ def _beyond(logs: NDArray[np.float64], mads: float) -> tuple[NDArray[np.bool_], 
     return distance < -mads, distance > mads
 
 
-def _passing(reasons: list[list[str]]) -> NDArray[np.bool_]:
+def passing(reasons: Reasons) -> NDArray[np.bool_]:
+    """Barcodes against which there is no reason."""
     return np.array([not item for item in reasons], dtype=bool)
 
 
-def _flag(reasons: list[list[str]], values: pd.Series, text: str, flagged: pd.Series) -> None:
+def _flag(reasons: Reasons, values: pd.Series, text: str, flagged: pd.Series) -> None:
     for position in np.flatnonzero(flagged.to_numpy()):
         reasons[position].append(text.format(values.iloc[position]))
 
 
-def _kinds(X: Any, passing: NDArray[np.bool_], seed: int) -> tuple[Sketch | None, NDArray[np.int64]]:
-    """Embedding of the passing cells, and the coarse kind of every barcode (the dropped by the nearest centre)."""
+def find_kinds(X: Any, within: NDArray[np.bool_], seed: int) -> tuple[Sketch | None, NDArray[np.int64]]:
+    """Embedding of the cells within bounds, and the coarse kind of every barcode (the dropped by the nearest centre)."""
     counts = sp.csr_matrix(X)
-    if passing.sum() < MIN_CELLS:
+    if within.sum() < MIN_CELLS:
         return None, np.zeros(counts.shape[0], dtype=np.int64)
-    sketch = fit_sketch(counts[np.flatnonzero(passing)])
+    sketch = fit_sketch(counts[np.flatnonzero(within)])
     everyone = sketch.project(counts)
-    centres = find_clusters(everyone[passing], seed=seed)
+    centres = find_clusters(everyone[within], seed=seed)
     return sketch, nearest(everyone, centres, 1)[1][:, 0].astype(np.int64)
 
 
 def _flag_outliers(
-    reasons: list[list[str]],
+    reasons: Reasons,
     values: pd.Series,
     name: str,
-    passing: NDArray[np.bool_],
+    within: NDArray[np.bool_],
     labels: NDArray[np.int64],
     mads: float,
 ) -> None:
-    if passing.sum() < MIN_CELLS:
+    if within.sum() < MIN_CELLS:
         return
-    usual = float(np.median(values[passing]))
+    usual = float(np.median(values[within]))
     for flags, word in zip(
-        outliers(values[passing].to_numpy(float), labels[passing], mads), ("few", "many"), strict=True
+        outliers(values[within].to_numpy(float), labels[within], mads), ("few", "many"), strict=True
     ):
         flagged = np.zeros(len(values), dtype=bool)
-        flagged[np.flatnonzero(passing)[flags]] = True
+        flagged[np.flatnonzero(within)[flags]] = True
         text = f"too {word} {name} ({{:.0f}}, more than {mads:g} MADs from the sample's median {usual:.0f})"
         _flag(reasons, values, text, pd.Series(flagged))
 
 
-def _add_doublets(
+def check_doublets(
+    reasons: Reasons,
     table: pd.DataFrame,
     X: Any,
-    reasons: list[list[str]],
     sketch: Sketch | None,
     labels: NDArray[np.int64],
     per_1000: float,
     seed: int,
     remove: bool,
 ) -> None:
-    """Score the cells that pass so far; the others have no score."""
+    """Score the cells that pass so far, in the table (the others have no score), and add doublets to the reasons."""
     table[DOUBLET_SCORE], table[IS_DOUBLET] = np.nan, False
-    chosen = np.flatnonzero(_passing(reasons))
+    chosen = np.flatnonzero(passing(reasons))
     if sketch is None or not len(chosen):
         return
     found = score_doublets(

@@ -16,7 +16,8 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from livermet.demo import programmes
 from livermet.demo.cells import DOUBLET_KIND, LOW_QUALITY
-from livermet.demo.planted import ARM, ARMS, REPAIR, RESCUE, SIGNATURE
+from livermet.demo.known import by_arm, combine
+from livermet.demo.planted import ARM, REPAIR, RESCUE, SIGNATURE
 from livermet.keys import (
     ADJUSTED_P_VALUE,
     AMBIENT,
@@ -184,7 +185,7 @@ def compare_abundance(
     rows = []
     for question, weight in arms.items():
         for population in ("CD8_activated", "Monocyte_derived_macrophage"):
-            planted = _combine(rate[population], weight)
+            planted = combine(rate[population], weight)
             one = table[(table[QUESTION] == question) & (table[POPULATION] == population)]
             if abs(planted) < 1e-9 or one.empty:
                 continue
@@ -264,10 +265,10 @@ def compare_nulls(
 ) -> list[Row]:
     """Questions to which nothing was planted: how many genes and populations are called all the same."""
     rate = truth["abundance"].set_index([POPULATION, ARM])[LOG_FOLD_CHANGE].unstack()
-    genes = _by_arm(truth["genes"])
+    genes = by_arm(truth["genes"])
     rows = []
     for question, weight in arms.items():
-        moved = sum(float(_combine(table, weight).abs().sum()) for table in (rate, genes))
+        moved = sum(float(combine(table, weight).abs().sum()) for table in (rate, genes))
         if moved > 1e-6:
             continue
         for what, table in (("genes", expression), ("populations", composition)):
@@ -294,17 +295,6 @@ def _slope(effects: pd.DataFrame) -> tuple[float, float]:
     return slope, float(np.sqrt(max(excess, 1.0) / information))
 
 
-def _by_arm(planted: pd.DataFrame) -> pd.DataFrame:
-    """Planted gene effects, a column an arm; arms in which nothing was planted are columns of 0."""
-    wide = planted.set_index([POPULATION, GENE_ID, ARM])[LOG_FOLD_CHANGE].unstack()
-    return wide.reindex(columns=list(ARMS)).fillna(0.0)
-
-
-def _combine(by_arm: Any, weight: Mapping[str, float]) -> Any:
-    """Weighted sum over arms of a Series (by arm) or of a table's columns."""
-    return sum(value * by_arm[arm] for arm, value in weight.items())
-
-
 def _interval_row(quantity: str, planted: float, row: pd.Series, column: str) -> Row:
     """An estimate with its interval: it must hold the planted value, and leave out 0 where the effect is a clear one."""
     low, high = float(row[CI_LOW]), float(row[CI_HIGH])
@@ -319,11 +309,11 @@ def _with_planted(
     expression: pd.DataFrame, planted: pd.DataFrame, arms: Mapping[str, Mapping[str, float]]
 ) -> pd.DataFrame:
     """The tested genes of populations that were planted as such, with the planted effect of the question."""
-    wide = _by_arm(planted)
+    wide = by_arm(planted)
     symbols = planted.drop_duplicates(GENE_ID).set_index(GENE_ID)["symbol"]
     effects = pd.concat(
         {
-            question: pd.Series(_combine(wide, weight), index=wide.index, dtype=float)
+            question: pd.Series(combine(wide, weight), index=wide.index, dtype=float)
             for question, weight in arms.items()
         },
         names=[QUESTION],

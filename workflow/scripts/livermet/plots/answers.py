@@ -1,4 +1,4 @@
-"""The headline estimates of every question, with their intervals."""
+"""The declared estimates of every question, with their intervals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ from livermet.plots.words import capital, words
 ALPHA = 0.05
 
 
-def plot_answers(answers: pd.DataFrame, questions: Mapping[str, str], labels: Mapping[str, str]) -> Figure:
+def plot_answers(
+    answers: pd.DataFrame, questions: Mapping[str, str], labels: Mapping[str, str], *, leads: bool = False
+) -> Figure:
     """Forest plot on the log2 scale: questions as headings, a line an estimate.
 
     Parameters
@@ -40,6 +42,8 @@ def plot_answers(answers: pd.DataFrame, questions: Mapping[str, str], labels: Ma
         Name -> the question in words, in the order of the figure.
     labels
         Mechanism read-out -> words for it.
+    leads
+        Whether these rows were picked after looking, which the title then says.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def plot_answers(answers: pd.DataFrame, questions: Mapping[str, str], labels: Ma
             lines += [make_line(row, labels) for _, row in part.iterrows()]
     shown = [line for line in lines if line.drawn]
     if not shown:
-        return blank("No question has a headline estimate.")
+        return blank("No question has a declared estimate.")
     # A single boundless interval must not squeeze all others: beyond this they end in an arrow.
     reach = 1.3 * max(abs(line.estimate) for line in shown) + 0.6
     low, high = (
@@ -64,7 +68,8 @@ def plot_answers(answers: pd.DataFrame, questions: Mapping[str, str], labels: Ma
     clear = sum(line.clear for line in shown)
     n_questions = sum(not line.tier for line in lines)
     with look():
-        title = f"{clear} of {len(shown)} headline estimates of {n_questions} questions show a change (adjusted p < {ALPHA:g})"
+        kind = "leads, picked after looking," if leads else "declared estimates"
+        title = f"{clear} of {len(shown)} {kind} of {n_questions} questions show a change (adjusted p < {ALPHA:g})"
         figure = canvas(1.5 + 0.235 * len(lines), title)
         axes = figure.subplots()
         axes.axvline(0, color=INK, linewidth=0.9)

@@ -13,23 +13,37 @@ from livermet.plots.answers import plot_answers
 from livermet.plots.genes import plot_gene_counts, plot_volcanoes
 from livermet.plots.mice import plot_mice
 from livermet.plots.pathways import plot_pathways
+from livermet.plots.pseudoreplication import plot_pseudoreplication
 from livermet.plots.rescue import plot_rescue
+from livermet.plots.robustness import plot_robustness
+from livermet.plots.totals import plot_totals
 from livermet.plots.words import capital, words
+from livermet.report.numbers import is_true
 
 
 def draw_answers(
-    answers: pd.DataFrame, expression: pd.DataFrame, mechanism: pd.DataFrame, design: Mapping[str, Any]
+    answers: pd.DataFrame,
+    expression: pd.DataFrame,
+    mechanism: pd.DataFrame,
+    calls: pd.DataFrame,
+    left_out: pd.DataFrame,
+    design: Mapping[str, Any],
 ) -> dict[str, Figure]:
-    """Name -> figure: `answers`, `gene_counts`, `volcanoes`, `rescue`.
+    """Name -> figure: `answers`, `robustness`, `gene_counts`, `volcanoes`, `rescue`, `pseudoreplication`.
 
     Parameters
     ----------
     answers
-        One row a question x population x endpoint; `headline` marks those drawn.
+        One row a question x population x endpoint; `declared` marks those drawn, `lead` those that are drawn where a
+        study has declared none.
     expression
         Results of all questions.
     mechanism
         Results of all questions; readout and label are taken from it.
+    calls
+        Genes called with cells and with mice as replicates, one row an effect question x population.
+    left_out
+        The declared estimates without each mouse.
     design
         Content of design.json.
     """
@@ -37,12 +51,17 @@ def draw_answers(
     told = mechanism.drop_duplicates(READOUT).astype({READOUT: str, "label": str})
     labels: dict[str, str] = dict(zip(told[READOUT], told["label"], strict=True))
     is_rescue = answers["endpoint"] == "rescue"
-    headline = answers[~is_rescue & answers["headline"].astype(str).str.lower().isin(["true", "1"])]
+    declared = answers["declared"].map(is_true).astype(bool)
+    shown = ~is_rescue & declared
+    leads = not shown.any()
+    shown = ~is_rescue & answers["lead"].map(is_true).astype(bool) if leads else shown
     return {
-        "answers": plot_answers(headline, asked, labels),
+        "answers": plot_answers(answers[shown], asked, labels, leads=leads),
+        "robustness": plot_robustness(answers[declared], left_out, asked, labels),
         "gene_counts": plot_gene_counts(expression, list(effects), populations),
         "volcanoes": plot_volcanoes(expression, effects, populations),
         "rescue": plot_rescue(answers[is_rescue], asked),
+        "pseudoreplication": plot_pseudoreplication(calls, asked),
     }
 
 
@@ -51,13 +70,14 @@ def draw_mice(
     proportions: pd.DataFrame,
     readouts: pd.DataFrame,
     mechanism: pd.DataFrame,
+    composition: pd.DataFrame,
     design: Mapping[str, Any],
 ) -> dict[str, Figure]:
-    """Name -> figure: `composition`, `pathways`, `mechanism`.
+    """Name -> figure: `composition`, `totals`, `pathways`, `mechanism`.
 
     Parameters
     ----------
-    pathways, mechanism
+    pathways, mechanism, composition
         Results of all questions.
     proportions
         One row a unit, level and population: arm, level, population, fraction.
@@ -69,6 +89,7 @@ def draw_mice(
     _, effects, populations = _asked(design)
     return {
         "composition": draw_composition(proportions, populations, design["factors"]),
+        "totals": plot_totals(composition[composition["level"] == "population"], effects, populations),
         "pathways": plot_pathways(pathways, effects, populations),
         "mechanism": draw_readouts(readouts, mechanism, design["factors"]),
     }

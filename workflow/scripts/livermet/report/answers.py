@@ -13,21 +13,33 @@ from livermet.keys import (
     ADJUSTED_P_VALUE,
     CI_HIGH,
     CI_LOW,
+    DECLARED,
     ENDPOINT,
     ESTIMATE,
+    ESTIMATE_WITHOUT_AMBIENT,
+    LEAD,
+    LOO_HIGH,
+    LOO_LOW,
+    N_AMBIENT_GENES,
     NOT_ESTIMABLE,
     P_VALUE,
+    P_VALUE_WITHOUT_AMBIENT,
+    PERMUTATION_P_VALUE,
     POPULATION,
     QUESTION,
     SENTENCE,
+    SIGN_FLIPS,
+    SMALLEST_P,
     TIER,
 )
 from livermet.plots.words import capital, words
 from livermet.report import numbers
+from livermet.report.numbers import is_true
 
 ALPHA = 0.05
-HEADLINE, READOUT, UNIT = "headline", "readout", "unit"
+READOUT, UNIT = "readout", "unit"
 EXPRESSION = "expression"  # the endpoint
+FAMILY_NAMES = {"signature": "signatures", "composition": "populations", "mechanism": "read-outs"}
 MINIMUM, MICE = "minimum_detectable_effect", "n_mice"
 
 
@@ -61,11 +73,14 @@ class Row:
     mice: str
     mark: Mark | None
     clear: bool
+    family: str = ""  # what its p-value was adjusted over, in words
+    checks: str = ""  # without any one mouse, and with labels exchanged
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Card:
-    """A question with its headline answers."""
+    """A question with its declared answers; with its leads alone where none was declared."""
 
     name: str
     title: str
@@ -74,6 +89,8 @@ class Card:
     reason: str
     rows: tuple[Row, ...]
     n_more: int
+    leads: tuple[Row, ...] = ()
+    counts: str = ""  # how many of the estimates that were not declared show a change
 
 
 @dataclass(frozen=True)
@@ -128,15 +145,20 @@ def make_cards(
     Returns
     -------
     list of Card
-        With the headline rows, or the reason why there is none.
+        With the declared rows, and apart from them the leads, which were picked after looking; or the reason why there is
+        neither.
     """
     reaches = _reaches(answers)
     cards = []
     for name, title in questions.items():
         part = answers[answers[QUESTION] == name]
-        chosen = part[part[HEADLINE].map(is_true)]
+        declared = part[DECLARED].map(is_true).astype(bool)
+        families = _families(part)
+        rows, leads = (
+            tuple(make_row(row, labels, reaches, families) for _, row in part[chosen].iterrows())
+            for chosen in (declared, part[LEAD].map(is_true).astype(bool))
+        )
         checked = design.get(name, {})
-        rows = tuple(make_row(row, labels, reaches) for _, row in chosen.iterrows())
         tier = str(checked.get("tier") or (rows[0].tier if rows else NOT_ESTIMABLE))
         cards.append(
             Card(
@@ -146,10 +168,31 @@ def make_cards(
                 tier=tier,
                 reason=str(checked.get("reason") or ""),
                 rows=rows,
-                n_more=len(part) - len(chosen),
+                n_more=int((~declared).sum()),
+                leads=leads,
+                counts=_counts(part[~declared]),
             )
         )
     return cards
+
+
+def _families(part: pd.DataFrame) -> dict[str, str]:
+    """Of one question, endpoint -> what a p-value was adjusted over; the declared rows under `declared`."""
+    tested = part[P_VALUE].notna()
+    n = int((tested & part[DECLARED].map(is_true).astype(bool)).sum())
+    found = {DECLARED: f"Holm, {n} declared" if n > 1 else "the only one declared"}
+    for endpoint, rows in part[tested].groupby(ENDPOINT):
+        # A row of the answers stands for all genes of its population.
+        what = "genes" if endpoint == EXPRESSION else f"{len(rows)} {FAMILY_NAMES.get(str(endpoint), 'estimates')}"
+        found[str(endpoint)] = f"Benjamini-Hochberg, {what}"
+    return found
+
+
+def _counts(others: pd.DataFrame) -> str:
+    """How many estimates that nobody declared show a change."""
+    tested = others[others[P_VALUE].notna()]
+    clear = int(sum(_is_clear(row) for _, row in tested.iterrows()))
+    return f"{clear} of {len(tested)}" if len(tested) else ""
 
 
 def make_claims(answers: pd.DataFrame, questions: Mapping[str, str], labels: Mapping[str, str]) -> list[Claim]:
@@ -170,9 +213,12 @@ def make_claims(answers: pd.DataFrame, questions: Mapping[str, str], labels: Map
     return claims
 
 
-def make_row(row: pd.Series, labels: Mapping[str, str], reaches: Mapping[str, float]) -> Row:
+def make_row(
+    row: pd.Series, labels: Mapping[str, str], reaches: Mapping[str, float], families: Mapping[str, str] | None = None
+) -> Row:
     """One row of the answers as texts."""
     unit = str(row[UNIT]) if pd.notna(row[UNIT]) else ""
+    family = DECLARED if is_true(row.get(DECLARED)) else str(row[ENDPOINT])
     return Row(
         label=readout_label(row, labels),
         gene=str(row[READOUT]) if row[ENDPOINT] == EXPRESSION and pd.notna(row[READOUT]) else "",
@@ -189,7 +235,41 @@ def make_row(row: pd.Series, labels: Mapping[str, str], reaches: Mapping[str, fl
             row[ESTIMATE], row[CI_LOW], row[CI_HIGH], reaches.get(unit, 3.0), ratio="rescue" in unit.lower()
         ),
         clear=_is_clear(row),
+        family=(families or {}).get(family, ""),
+        checks=_checks(row),
+        warnings=_warnings(row),
     )
+
+
+def _checks(row: pd.Series) -> str:
+    """What became of an estimate without any one mouse, and how it stands among all labellings."""
+    said = []
+    if not math.isnan(numbers.as_float(row.get(LOO_LOW))):
+        said.append(f"without any one mouse {numbers.interval(row[LOO_LOW], row[LOO_HIGH])}")
+    value, smallest = numbers.as_float(row.get(PERMUTATION_P_VALUE)), numbers.as_float(row.get(SMALLEST_P))
+    if not math.isnan(value):
+        least = ", the smallest there is" if value <= smallest * (1 + 1e-6) else ""
+        said.append(f"labels exchanged: p {numbers.p_value(value)}{least}")
+    return " · ".join(said)
+
+
+def _warnings(row: pd.Series) -> tuple[str, ...]:
+    """What speaks against a change that was shown: one mouse, or the ambient RNA."""
+    if not _is_clear(row):
+        return ()
+    found = ["Without one mouse the sign turns."] if is_true(row.get(SIGN_FLIPS)) else []
+    genes, without = numbers.as_float(row.get(N_AMBIENT_GENES)), numbers.as_float(row.get(ESTIMATE_WITHOUT_AMBIENT))
+    if genes > 0:
+        left = numbers.as_float(row.get(P_VALUE_WITHOUT_AMBIENT))
+        which = f"the {genes:.0f} genes" if genes > 1 else "the one gene"
+        start = f"Without {which} whose change ambient RNA can explain"
+        if math.isnan(without):
+            found.append(f"{start}, too few are left to tell.")
+        elif without * row[ESTIMATE] < 0 or not left < ALPHA:
+            found.append(
+                f"{start}, the change does not survive: {numbers.number(without)} (p {numbers.p_value(left)})."
+            )
+    return tuple(found)
 
 
 def readout_label(row: pd.Series, labels: Mapping[str, str]) -> str:
@@ -242,11 +322,6 @@ def _is_clear(row: pd.Series) -> bool:
     return bool(row[ENDPOINT] == "rescue" and (row[CI_LOW] > 0 or row[CI_HIGH] < 0))
 
 
-def is_true(value: Any) -> bool:
-    """Whether a cell of a text table says yes."""
-    return str(value).strip().lower() in ("true", "1", "1.0", "yes")
-
-
 def _mice(value: Any) -> str:
     found = numbers.as_float(value)
     if not math.isnan(found):
@@ -255,9 +330,10 @@ def _mice(value: Any) -> str:
 
 
 def _reaches(answers: pd.DataFrame) -> dict[str, float]:
-    """For every unit, a round number that holds nearly all intervals of its headline rows; single genes may go beyond."""
+    """For every unit, a round number that holds nearly all intervals that the cards show; single genes may go beyond."""
     reaches = {}
-    for unit, part in answers[answers[HEADLINE].map(is_true) & (answers[ENDPOINT] != EXPRESSION)].groupby(UNIT):
+    shown = answers[DECLARED].map(is_true).astype(bool) | answers[LEAD].map(is_true).astype(bool)
+    for unit, part in answers[shown & (answers[ENDPOINT] != EXPRESSION)].groupby(UNIT):
         edges = part[[ESTIMATE, CI_LOW, CI_HIGH]].apply(pd.to_numeric, errors="coerce").abs()
         finite = edges.to_numpy()[edges.notna().to_numpy() & (edges.to_numpy() != math.inf)]
         wide = float(pd.Series(finite).quantile(0.95)) if len(finite) else 1.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -15,6 +15,8 @@ from livermet.keys import (
     DROP_REASON,
     ESTIMATE,
     GENE,
+    HOLDS_ABOVE,
+    HOLDS_BELOW,
     IS_DOUBLET,
     KEPT,
     LINEAGE,
@@ -29,6 +31,7 @@ from livermet.keys import (
     P_VALUE,
     POPULATION,
     QUESTION,
+    REFERENCES_AGREE,
     SAMPLE,
     STATE,
     TIER,
@@ -96,13 +99,36 @@ def _signatures(part: pd.DataFrame) -> Table:
 
 
 def _abundance(part: pd.DataFrame, populations: Sequence[str]) -> Table:
-    columns = (Column(POPULATION, "Population", "words"), *TESTED, Column(TIER, "Evidence"))
+    columns = (
+        Column(POPULATION, "Population", "words"),
+        *TESTED,
+        Column("agree", "References agree"),
+        Column("bears", "In number if all cells"),
+        Column(TIER, "Evidence"),
+    )
     if POPULATION not in part:
         return build(part, columns)
     kept = part[part["level"] == "population"] if "level" in part else part
     kept = kept[kept[POPULATION].isin(list(populations))]
     note = "Relative to the other cells of the same mouse; log2. All labels are in composition.tsv."
+    if REFERENCES_AGREE in kept:
+        said = kept[REFERENCES_AGREE].map({True: "yes", False: "no"})
+        kept = kept.assign(
+            agree=said, bears=[_bears(*ends) for ends in zip(kept[HOLDS_ABOVE], kept[HOLDS_BELOW], strict=True)]
+        )
+        if said.isna().all():
+            kept = kept.drop(columns="agree")
+            note += " No reference populations are declared (design.references), so none was asked whether it agrees."
     return build(kept, columns, "Abundance", note)
+
+
+def _bears(above: float, below: float) -> str:
+    """The changes of the total under which a change that was shown is one of numbers."""
+    limit = above if math.isfinite(above) else below
+    if not math.isfinite(limit):
+        return ""
+    fold = f"{limit:.1f}" if limit >= 1 else f"{limit:.2g}"
+    return f"change {'over' if math.isfinite(above) else 'under'} {fold}-fold"
 
 
 def _mechanism(part: pd.DataFrame) -> Table:
@@ -199,66 +225,3 @@ def table_of_states(labels: pd.DataFrame, t_lineages: Sequence[str]) -> Table:
         Column("share", "Share of T cells", "percent"),
     )
     return build(frame, columns)
-
-
-def table_of_arms(samples: pd.DataFrame, factors: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Mice per arm: the last factor's levels across, the others' down.
-
-    Returns
-    -------
-    dict
-        corner, columns, rows (label, numbers), total.
-    """
-    mice = samples.drop_duplicates(MOUSE)
-    names = list(factors)
-    across, down = names[-1], names[:-1]
-    combinations: list[tuple[str, ...]] = [()]
-    for name in down:
-        combinations = [(*chosen, level) for chosen in combinations for level in factors[name]]
-    rows = []
-    for chosen in combinations:
-        here = mice
-        for name, level in zip(down, chosen, strict=True):
-            here = here[here[name] == level]
-        numbers = [int((here[across] == level).sum()) for level in factors[across]]
-        if sum(numbers) or not down:
-            rows.append((" · ".join(words(level) for level in chosen) or "Mice", numbers))
-    return {
-        "corner": " × ".join(words(name) for name in names),
-        "columns": [words(level) for level in factors[across]],
-        "rows": rows,
-        "total": len(mice),
-    }
-
-
-def describe_design(design: Mapping[str, Any]) -> dict[str, Any]:
-    """The design doctor's findings: the model, what is aliased, and every contrast in words and numbers."""
-    columns = [str(name) for name in design["columns"]]
-    contrasts = []
-    for name, one in design["questions"].items():
-        vector = [(column, weight) for column, weight in zip(columns, one["vector"], strict=False) if weight]
-        contrasts.append(
-            {
-                "name": name,
-                "title": one["sentence"],
-                "formula": one["formula"],
-                "estimable": bool(one["estimable"]),
-                "reason": one["reason"],
-                "tier": one["tier"],
-                "mice": ", ".join(f"{arm} {number}" for arm, number in one["n_mice"].items()),
-                "vector": [
-                    f"{weight:+g} · {column}".replace("-", "−", 1) if weight < 0 else f"{weight:+g} · {column}"
-                    for column, weight in vector
-                ],
-            }
-        )
-    return {
-        "formula": design["formula"],
-        "units": len(design["units"]),
-        "columns": columns,
-        "rank": design["rank"],
-        "residual_df": design["residual_df"],
-        "aliasing": list(design["aliasing"]),
-        "dropped": list(design.get("dropped", [])),
-        "contrasts": contrasts,
-    }

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 # Where each figure stands, in this order; a figure that a study does not have is left out.
 PLACES: dict[str, tuple[str, ...]] = {
-    "answers": ("answers", "composition", "pathways", "gene_counts", "volcanoes", "rescue"),
+    "answers": ("answers", "robustness", "composition", "totals", "pathways", "gene_counts", "volcanoes", "rescue", "specification_curve"),
     "mechanism": ("mechanism",),
+    "pseudoreplication": ("pseudoreplication",),
     "cells": ("umap", "umap_arms", "markers", "stability"),
     "tcells": ("umap_tcells", "states"),
     "design": ("design",),

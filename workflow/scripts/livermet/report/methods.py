@@ -94,6 +94,7 @@ def compose_methods(config: Mapping[str, Any], versions: Mapping[str, Any], fact
         _write_tcells,
         _write_design,
         _write_tests,
+        _write_multiverse,
     ):
         write(writer, config, versions["packages"], facts)
     _write_software(writer, versions)
@@ -232,9 +233,10 @@ def _write_tests(writer: _Writer, config: Mapping[str, Any], packages: Mapping[s
         """Signatures, the primary endpoint: the estimate is the mean log2 fold change of a signature's genes, with an interval
         from one score a mouse; fry, the analytic limit of the rotation test ROAST [@roast], asks whether its genes change, and
         camera [@camera] whether they change more than other genes. Genes that define a population are not tested in it.""",
-        """Composition: centred log-ratios [@aitchison] weighted by their precision, with a linear model whose variances are
+        f"""Composition: centred log-ratios [@aitchison] weighted by their precision, with a linear model whose variances are
         moderated across populations [@limma], as in crumblr [@crumblr]. Single-cell counts carry ratios only: a fold change
-        is relative to the other cells of the mouse.""",
+        is relative to the other cells of the mouse. {_tell_references(config["design"])} The interval of a population's share
+        says which change of all cells together, unseen by sequencing, would undo a change in number.""",
         """Mechanism: Fasl-Fas read-outs declared in advance, one value a mouse, tested with precision-weighted linear
         models. The T cells that died are not in the data; Fas is a target of p53, so the p53 response is scored beside it.""",
         """Rescue: the repair over minus the damage, on read-outs declared in the config with weights from outside the study,
@@ -242,8 +244,50 @@ def _write_tests(writer: _Writer, config: Mapping[str, Any], packages: Mapping[s
         the damage is not separated from zero."""
         if any(question["kind"] == "rescue" for question in config["design"]["questions"])
         else "",
-        """Adjusted p-values are Benjamini-Hochberg [@bh] within a question and endpoint.""",
+        _tell_families(config["design"]),
+        """Robustness: every declared estimate was found anew without each mouse that can change it, measurements as they
+        were. Labels were exchanged between mice that are alike in all other factors and categorical covariates, all ways
+        where they are at most 1,000, else 999 drawn at random [@phipson]; the statistic is the t of the same fit. The null of
+        a difference or a synergy leaves main effects standing: there the residuals of the model without the contrast are
+        permuted [@freedmanlane], which is approximate. The smallest p-value that so few mice can give stands beside.""",
     )
+
+
+def _tell_families(design: Mapping[str, Any]) -> str:
+    others = "Benjamini-Hochberg [@bh] within a question and endpoint"
+    n = len(design["endpoints"])
+    if not n:
+        return f"Adjusted p-values are {others}. No primary endpoint was declared: what stands out was picked after looking."
+    return f"""Primary endpoints, declared before the data were seen ({n}), are adjusted within their question among themselves
+        by Holm [@holm], which holds the probability of any false claim; all other p-values by {others}, the declared ones
+        among them counted."""
+
+
+def _tell_references(design: Mapping[str, Any]) -> str:
+    names = [words(name) for name in design["references"]]
+    if not names:
+        return "No reference populations were declared, so that no additive log-ratios stand beside."
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"Additive log-ratios against {listed}, declared beforehand, stand beside: a change that each shows is not theirs."
+
+
+def _write_multiverse(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
+    choices = config["multiverse"]
+    if not choices["enabled"]:
+        return
+    levels = choices["resolutions"] or list(facts.stability["resolution"])
+    writer.section(
+        "Other choices",
+        f"""Cells, labels and tests were repeated for every combination of QC strictness
+        ({_listed(choices["mads"], config["quality"]["mads"])} median absolute deviations), doublets ({", ".join(choices["doublets"])}), integration
+        ({", ".join(choices["integrate"])}) and resolution ({", ".join(f"{value:g}" for value in levels)}), the study's own
+        choices among them. Each headline is shown over all of them as a specification curve [@multiverse]. Combinations share
+        their mice and most of their cells, so no p-value was made from them.""",
+    )
+
+
+def _listed(values: list[float], own: float) -> str:
+    return ", ".join(f"{value:g}" for value in sorted({*map(float, values), float(own)}))
 
 
 def _write_software(writer: _Writer, versions: Mapping[str, Any]) -> None:

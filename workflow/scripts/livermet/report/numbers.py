@@ -14,6 +14,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_true(value: Any) -> bool:
+    """Whether a cell of a text table says yes."""
+    return str(value).strip().lower() in ("true", "1", "1.0", "yes")
+
+
 def as_float(value: Any) -> float:
     """A finite float, or NaN for anything else (None, text, NaN, infinities)."""
     try:

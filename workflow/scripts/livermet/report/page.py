@@ -13,7 +13,9 @@ from livermet.keys import KEPT, MOUSE, SAMPLE, TIERS
 from livermet.plots.words import words
 from livermet.report import details
 from livermet.report.answers import make_cards, make_claims
+from livermet.report.doctor import describe_calls, describe_findings
 from livermet.report.figures import make_pictures
+from livermet.report.label_null import tables_of_labels
 from livermet.report.rendering import render
 from livermet.report.tables import Column, build, everything
 
@@ -47,6 +49,9 @@ class Results:
     evidence: pd.DataFrame
     coverage: pd.DataFrame
     inputs: pd.DataFrame
+    tests: pd.DataFrame
+    calls: pd.DataFrame
+    label_permutations: pd.DataFrame
     truth: pd.DataFrame | None
 
 
@@ -55,6 +60,7 @@ def write_page(
     config: Mapping[str, Any],
     results: Results,
     design: Mapping[str, Any],
+    findings: Mapping[str, Any],
     methods: Mapping[str, Any],
     versions: Mapping[str, Any],
     images: Mapping[str, bytes],
@@ -70,6 +76,8 @@ def write_page(
         The tables.
     design
         Content of design.json.
+    findings
+        What the design doctor found, content of findings.json.
     methods
         See :func:`livermet.report.methods.compose_methods`.
     versions
@@ -94,20 +102,22 @@ def write_page(
         title=config["title"] or config["study"],
         simulated=bool(config["demo"]["simulate"]),
         facts=_facts(results, config),
-        arms=details.table_of_arms(results.samples, factors),
         cards=cards,
         tiers={tier: TIER_MEANING[tier] for tier in TIERS if tier in {row.tier for card in cards for row in card.rows} | {card.tier for card in cards}},
         claims=make_claims(results.answers, asked, mechanism_labels),
         pictures=pictures,
         question_tables=[
             (card, details.tables_of_question(card.name, results.expression, results.pathways, results.composition,
-                                              results.mechanism, populations))
+                                              results.mechanism, populations)
+             + tables_of_labels(results.label_permutations, card.name))
             for card in cards
         ],
         states=details.table_of_states(results.labels, config["tcells"]["lineages"]),
         coverage=_coverage(results.coverage),
         lineages=_lineages(results.evidence),
-        design=details.describe_design(design),
+        doctor=describe_findings(findings, results.tests),
+        design_columns=list(design["columns"]),
+        cell_tests=describe_calls(results.calls, asked),
         samples=details.table_of_samples(results.barcodes, results.samples, factors),
         truth=None if results.truth is None else everything(results.truth),
         methods=methods,

@@ -12,6 +12,7 @@ from livermet import keys
 from livermet.mice.design.model import ARM, UNIT, Design
 from livermet.mice.endpoints import rescue
 from livermet.mice.endpoints.composition import membership
+from livermet.mice.models import equivalence
 from livermet.mice.models.contrasts import N_MICE
 
 Z = "z:"  # what score_tcells puts before the name of a signature
@@ -40,8 +41,17 @@ STATISTICS = [
 FIRST_COLUMNS = {
     "expression": [keys.POPULATION, keys.GENE, *STATISTICS, keys.MEAN_LOG_CPM, keys.MDE],
     "pathways": [keys.POPULATION, SIGNATURE, keys.ESTIMATE, *STATISTICS[1:], keys.MDE],
-    "composition": [keys.POPULATION, "level", *STATISTICS, keys.MDE],
+    "composition": [
+        keys.POPULATION,
+        "level",
+        *STATISTICS,
+        keys.MDE,
+        keys.REFERENCES_AGREE,
+        keys.HOLDS_ABOVE,
+        keys.HOLDS_BELOW,
+    ],
     "mechanism": ["readout", keys.POPULATION, keys.ESTIMATE, "unit", *STATISTICS[1:], keys.MDE],
+    "robustness": [keys.ENDPOINT, keys.POPULATION, keys.READOUT, keys.ESTIMATE],
     "rescue": rescue.COLUMNS[1:-1],
     "rescue_genes": rescue.GENE_COLUMNS[1:],
 }
@@ -119,7 +129,7 @@ def select_question(question: str, design: Design, **tables: pd.DataFrame) -> di
     design
         The checked design.
     tables
-        expression, pathways, composition, mechanism, rescue, rescue_genes: any of them.
+        expression, pathways, composition, mechanism, robustness, rescue, rescue_genes: any of them.
 
     Returns
     -------
@@ -131,12 +141,16 @@ def select_question(question: str, design: Design, **tables: pd.DataFrame) -> di
     parts = [contrast.damage, contrast.repair] if contrast.kind == rescue.RESCUE else [question]
     found = {}
     for name, table in tables.items():
-        wanted = [question] if name in ("rescue", "rescue_genes") else parts
+        wanted = [question] if name in ("rescue", "rescue_genes", "robustness") else parts
         chosen = table[table[keys.QUESTION].isin(wanted)]
         if contrast.kind == rescue.RESCUE and name in ("expression", "pathways"):
             chosen = chosen[chosen[keys.POPULATION].isin(_named(question, design))]
+        if not equivalence.is_equivalence(contrast.kind) and name not in ("rescue", "rescue_genes"):
+            chosen = chosen.drop(columns=list(equivalence.COLUMNS), errors="ignore")
         chosen = _spread_mice(chosen.reset_index(drop=True))
         first = [column for column in FIRST_COLUMNS[name] if column in chosen]
+        if equivalence.is_equivalence(contrast.kind):
+            first += [column for column in equivalence.COLUMNS if column in chosen]
         arms = [column for column in chosen if str(column).startswith(keys.N_MICE)]
         rest = [column for column in chosen if column not in first and column not in arms and column != keys.QUESTION]
         found[name] = chosen[[*first, *arms, *rest, keys.QUESTION]]

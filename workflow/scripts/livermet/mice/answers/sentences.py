@@ -105,6 +105,33 @@ class Writer:
             return f"{lead}{capital(repair)} made worse what {damage} did to {thing} (rescue {share}, {how_sure})."
         return f"{lead}No rescue of {thing} by {repair} was shown (rescue {share}, {how_sure})."
 
+    def completeness(self, completeness: str, remaining: float, low: float, high: float, *, margin: float) -> str:
+        """What remains of a damage that was undone, added to the sentence on its rescue.
+
+        Parameters
+        ----------
+        completeness
+            What the tests of sameness came to, as the rescue says it.
+        remaining, low, high
+            Repaired mice against healthy ones, log2, with its interval.
+        margin
+            Largest difference that counts as complete, log2.
+        """
+        if not completeness or not np.isfinite(low):
+            return ""
+        same = f"{number(2**margin)}-fold"
+        side = "higher" if remaining > 0 else "lower"
+        left = f"the repaired mice are left {number(2 ** abs(remaining))}-fold {side} than the healthy"
+        how_sure = f"log2 difference {remaining:.2f}, {self.percent} CI {low:.2f} to {high:.2f}"
+        match completeness:
+            case "shown":
+                return f"The rescue is complete within {same}: {left} ({how_sure})."
+            case "something remains":
+                return f"It is not complete: {left} ({how_sure})."
+            case "not shown":
+                return f"Whether it is complete within {same} cannot be said: {left} ({how_sure})."
+        return f"Completeness is not judged: {completeness} ({same}); {left} ({how_sure})."
+
     @property
     def percent(self) -> str:
         """The level of the intervals in words."""
@@ -121,9 +148,23 @@ class Writer:
     def subject(self, question: str) -> str:
         """The head of a sentence that has no verb."""
         asked = self.questions[question]
+        if asked["kind"] == "equivalence":
+            return capital(" against ".join(self.sides(question)))
         if asked["kind"] == "difference":
             return f"{capital(self.effect(asked['of'][0]))} against {self.effect(asked['of'][1])}"
         return capital(self.effect(question))
+
+    def sides(self, question: str) -> tuple[str, str]:
+        """The mice of both arms of an equivalence: those judged, and those they are held against."""
+        asked = self.questions[question]
+        first, second = (self._group(asked[side]) for side in ("arm", "like"))
+        return first, second
+
+    def _group(self, levels: Mapping[str, str]) -> str:
+        """Mice of several levels: the first that has a name for its mice, the others in brackets."""
+        known = [level for level in levels.values() if level in self.groups][:1]
+        rest = ", ".join(self.name(level) for level in levels.values() if level not in known)
+        return (self.groups[known[0]] if known else "mice") + (f" ({rest})" if rest else "")
 
     def no_effect(self, question: str) -> str:
         """The head of a sentence on nothing found."""
@@ -174,7 +215,7 @@ class Writer:
         """How many mice stood against how many."""
         weights = self.design[question].weights
         counts = {arm: n for arm, n in n_mice.items() if arm in weights}
-        if self.questions[question]["kind"] == "effect" and counts:
+        if self.questions[question]["kind"] in ("effect", "equivalence") and counts:
             sides = [sum(n for arm, n in counts.items() if weights[arm] * sign > 0) for sign in (1, -1)]
             return f"{sides[0]} vs {sides[1]} mice"
         return f"{sum(counts.values())} mice in {len(counts)} arms" if counts else ""

@@ -11,15 +11,26 @@ import numpy as np
 import pandas as pd
 
 from livermet import keys
+from livermet.mice.answers.abundance import qualify
+from livermet.mice.answers.headlines import ROBUSTNESS, find_declared, join_robustness
+from livermet.mice.answers.sameness import say_sameness
 from livermet.mice.answers.sentences import LOG2, LOG2_ODDS, SHARE, Result, Writer, capital, number
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints.composition import LEVEL, POPULATION_LEVEL
+from livermet.mice.models import equivalence
 from livermet.mice.models.contrasts import N_MICE, REASON
 
 SIGNATURE, COMPOSITION, MECHANISM, RESCUE, EXPRESSION = "signature", "composition", "mechanism", "rescue", "expression"
 ENDPOINTS = (SIGNATURE, COMPOSITION, MECHANISM, RESCUE, EXPRESSION)
 MDE = "minimum_detectable_effect"
-HEADLINE = "headline"
+AXIS = "axis"  # a rescue's learned one
+CAVEATS = (
+    keys.N_AMBIENT_GENES,
+    keys.ESTIMATE_WITHOUT_AMBIENT,
+    keys.P_VALUE_WITHOUT_AMBIENT,
+    keys.REFERENCES_AGREE,
+)  # of signatures and abundances, from their tests
+SAMENESS = (keys.MARGIN, keys.EQUIVALENCE_P_VALUE, keys.TOST_LOW, keys.TOST_HIGH, keys.EQUIVALENT)
 TOP_GENES = 3  # named in a sentence
 COLUMNS = [
     keys.QUESTION,
@@ -36,7 +47,12 @@ COLUMNS = [
     keys.TIER,
     MDE,
     N_MICE,
-    HEADLINE,
+    keys.DECLARED,
+    keys.FAMILY,
+    keys.LEAD,
+    *ROBUSTNESS,
+    *CAVEATS,
+    *SAMENESS,
 ]
 
 
@@ -48,6 +64,7 @@ def answer(
     rescue: pd.DataFrame,
     design: Design,
     words: Mapping[str, Mapping[str, str]],
+    robustness: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per question, population, endpoint and read-out.
 
@@ -59,15 +76,21 @@ def answer(
         The checked design.
     words
         What to call levels, populations and their mice.
+    robustness
+        Of the declared rows, as :func:`livermet.mice.checks.robustness.test_robustness` gives it; None: not checked.
 
     Returns
     -------
     pandas.DataFrame
-        In the order of the questions and `ENDPOINTS`. `headline` marks, per question and endpoint, the row with the most
-        evidence, and every row of a rescue: it was declared beforehand. A single gene is the read-out of an expression
-        row; how many genes changed stands in the sentence.
+        In the order of the questions and `ENDPOINTS`. `declared` rows were named before the data were seen, every row of a
+        rescue among them; they are the headlines, and their p-values are adjusted within their question by Holm. All
+        others keep Benjamini-Hochberg within question and endpoint; `lead` marks the strongest of them, which was picked
+        after looking. A declared row that no test has stands there as not estimable. A single gene is the read-out of an
+        expression row; how many genes changed stands in the sentence.
     """
     writer = Writer(design, words)
+    declared = find_declared(design)
+    pathways, composition, mechanism = declared.adjust(pathways, composition, mechanism)
     rows = [
         *_signatures(pathways, writer),
         *_compositions(composition, writer),
@@ -76,23 +99,26 @@ def answer(
         *_expressions(expression, design, writer),
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
+    table = declared.complete(table, writer)
     no_test = table[keys.TIER].isin([keys.DESCRIPTIVE, keys.NOT_ESTIMABLE])
     table.loc[no_test, [keys.P_VALUE, keys.ADJUSTED_P_VALUE]] = np.nan
-    table[HEADLINE] = _headlines(table)
+    same = (table[keys.ADJUSTED_P_VALUE] < 1 - writer.confidence).astype("boolean")
+    table[keys.EQUIVALENT] = same.where(table[keys.EQUIVALENCE_P_VALUE].notna() & ~no_test)
+    table[keys.LEAD] = _leads(table)
+    table = join_robustness(table, robustness, 1 - writer.confidence).reindex(columns=COLUMNS)
     order = {name: place for place, name in enumerate([*design.contrasts, *ENDPOINTS])}
     return table.sort_values(
         [keys.QUESTION, keys.ENDPOINT], key=lambda column: column.map(order), kind="stable", ignore_index=True
     )
 
 
-def _headlines(table: pd.DataFrame) -> pd.Series:
-    """The row with the smallest p of each question and endpoint; all rows of a rescue."""
+def _leads(table: pd.DataFrame) -> pd.Series:
+    """The row with the smallest p of each question and endpoint among those that were not declared."""
     keyed = table.assign(size=-table[keys.ESTIMATE].abs())
-    ranked = keyed[table[keys.TIER] != keys.NOT_ESTIMABLE].sort_values(
-        [keys.ADJUSTED_P_VALUE, keys.P_VALUE, "size"], kind="stable"
-    )
+    others = keyed[(table[keys.TIER] != keys.NOT_ESTIMABLE) & ~table[keys.DECLARED]]
+    ranked = others.sort_values([keys.ADJUSTED_P_VALUE, keys.P_VALUE, "size"], kind="stable")
     best = ranked.drop_duplicates([keys.QUESTION, keys.ENDPOINT]).index
-    return pd.Series(table.index.isin(best) | (table[keys.ENDPOINT] == RESCUE).to_numpy(), index=table.index)
+    return pd.Series(table.index.isin(best), index=table.index)
 
 
 def _row(
@@ -114,6 +140,7 @@ def _row(
         keys.TIER: record[keys.TIER],
         MDE: record.get(keys.MDE, np.nan),
         N_MICE: sum(_arms(record).values()) or np.nan,
+        **{name: record.get(name, np.nan) for name in (*CAVEATS, *SAMENESS)},
     }
 
 
@@ -142,11 +169,21 @@ def _each(table: pd.DataFrame, make: Callable[[dict[str, Any]], dict[str, Any]])
     return [make({str(key): value for key, value in record.items()}) for record in table.to_dict(orient="records")]
 
 
+def _compare(
+    record: Mapping[str, Any], thing: str, result: Result, writer: Writer, aside: str = "", odds: bool = False
+) -> str:
+    """A sentence on a difference, or on sameness where that is the question."""
+    if equivalence.is_equivalence(writer.questions[record[keys.QUESTION]]["kind"]):
+        return say_sameness(record, thing, result, writer, aside, odds)
+    return writer.change(record[keys.QUESTION], thing, result, aside, odds)
+
+
 def _compositions(table: pd.DataFrame, writer: Writer) -> list[dict[str, Any]]:
     def make(record: dict[str, Any]) -> dict[str, Any]:
         thing = writer.name(record[keys.POPULATION])
         result = _result(record, keys.LOG_FOLD_CHANGE, writer)
-        sentence = writer.change(record[keys.QUESTION], thing, result, aside=" relative to other cells")
+        sentence = _compare(record, thing, result, writer, aside=" relative to other cells")
+        sentence = f"{sentence} {qualify(record, writer)}".rstrip()
         return _row(record, COMPOSITION, "abundance", sentence, LOG2, keys.LOG_FOLD_CHANGE)
 
     return _each(table[table[LEVEL] == POPULATION_LEVEL], make)
@@ -155,7 +192,7 @@ def _compositions(table: pd.DataFrame, writer: Writer) -> list[dict[str, Any]]:
 def _signatures(table: pd.DataFrame, writer: Writer) -> list[dict[str, Any]]:
     def make(record: dict[str, Any]) -> dict[str, Any]:
         thing = f"{writer.name(record[SIGNATURE])} genes in {writer.name(record[keys.POPULATION])}"
-        sentence = writer.change(record[keys.QUESTION], thing, _result(record, keys.ESTIMATE, writer))
+        sentence = _compare(record, thing, _result(record, keys.ESTIMATE, writer), writer)
         return _row(record, SIGNATURE, record[SIGNATURE], sentence, LOG2, keys.ESTIMATE)
 
     return _each(table, make)
@@ -164,7 +201,7 @@ def _signatures(table: pd.DataFrame, writer: Writer) -> list[dict[str, Any]]:
 def _mechanisms(table: pd.DataFrame, writer: Writer) -> list[dict[str, Any]]:
     def make(record: dict[str, Any]) -> dict[str, Any]:
         result = _result(record, keys.ESTIMATE, writer)
-        sentence = writer.change(record[keys.QUESTION], record["label"], result, odds=record["unit"] == LOG2_ODDS)
+        sentence = _compare(record, record["label"], result, writer, odds=record["unit"] == LOG2_ODDS)
         return _row(record, MECHANISM, record[keys.READOUT], sentence, record["unit"], keys.ESTIMATE)
 
     return _each(table, make)
@@ -175,9 +212,15 @@ def _rescues(table: pd.DataFrame, writer: Writer) -> list[dict[str, Any]]:
         population, signature = writer.name(record[keys.POPULATION]), record[SIGNATURE]
         named = isinstance(signature, str) and signature != ""
         thing = f"{writer.name(signature)} genes in {population}" if named else f"the abundance of {population}"
+        readout = signature if named else record.get(keys.READOUT) or "abundance"
+        if readout == AXIS:
+            thing = f"the expression of {population} along the damage's own axis"
         result = replace(_result(record, RESCUE, writer), mice=f"{sum(_arms(record).values())} mice")
         sentence = writer.rescue(record[keys.QUESTION], thing, result)
-        return _row(record, RESCUE, signature if named else "abundance", sentence, SHARE, RESCUE)
+        ends = [float(record.get(name, np.nan)) for name in ("remaining", "remaining_ci_low", "remaining_ci_high")]
+        margin = float(record.get("completeness_margin", np.nan))
+        left = writer.completeness(str(record.get("completeness") or ""), *ends, margin=margin)
+        return _row(record, RESCUE, readout, f"{sentence} {left}".rstrip(), SHARE, RESCUE)
 
     return _each(table, make)
 
@@ -186,7 +229,7 @@ def _expressions(table: pd.DataFrame, design: Design, writer: Writer) -> list[di
     """One row a question and population: how many genes, and the foremost."""
     rows = []
     for question, contrast in design.contrasts.items():
-        if contrast.kind == "rescue":
+        if contrast.kind in ("rescue", "equivalence"):  # a gene's few counts could show sameness of hardly any gene
             continue
         asked = table[table[keys.QUESTION] == question]
         for population in design.settings["populations"]:

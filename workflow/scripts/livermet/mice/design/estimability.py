@@ -113,7 +113,7 @@ class Judge:
     by_name: dict[str, Any]
 
     def contrast(self, question: Mapping[str, Any]) -> Contrast:
-        """An effect, a difference or a synergy."""
+        """An effect, a difference, a synergy or an equivalence."""
         signed = asked.terms(question, self.by_name, self.factors)
         weights = asked.weights(signed, self.factors)
         vector, reason = self._estimate(signed, weights)

@@ -17,8 +17,10 @@ from livermet import keys
 from livermet.errors import InputError, Problem
 from livermet.mice.design import questions as asked
 from livermet.mice.design.aliasing import describe_aliasing, is_number
+from livermet.mice.design.declared import check_endpoints
 from livermet.mice.design.estimability import ARM, Array, Contrast, Judge, arm_grid
 from livermet.mice.design.questions import TISSUE, Term
+from livermet.mice.design.references import check_references
 from livermet.mice.design.units import UNIT, find_tissues, make_units
 
 __all__ = ["ARM", "UNIT", "Contrast", "Design", "build_design", "check", "make_units"]
@@ -74,7 +76,11 @@ class Design:
     def subset(self, units: Collection[str]) -> Design:
         """The same questions put to some of the units: matrix, rank, df, estimability and tiers anew."""
         wanted = set(units)
-        return _assemble(self.units[self.units.index.isin(wanted)], self.factors, self.settings)
+        return self.refit(self.units[self.units.index.isin(wanted)])
+
+    def refit(self, units: pd.DataFrame, **settings: Any) -> Design:
+        """The questions put to other units, or with other settings (`model`, `questions`); factors and levels stay."""
+        return _assemble(units, self.factors, {**self.settings, **settings})
 
     def parts(self) -> list[tuple[Design, list[str]]]:
         """Designs to fit and the questions that each answers.
@@ -91,6 +97,11 @@ class Design:
             (self.subset(self.units.index[self.units[keys.TISSUE].isin(tissues)]), names)
             for tissues, names in groups.items()
         ]
+
+    def judged(self) -> dict[str, tuple[Contrast, Design]]:
+        """Every question as the part of the design that answers it sees it: its contrast and that part."""
+        found = {name: (part[name], part) for part, names in self.parts() for name in names}
+        return {name: found[name] for name in self.contrasts}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types for JSON; :meth:`from_dict` takes them back."""
@@ -163,6 +174,8 @@ def check(
     *,
     signatures: Collection[str] | None = None,
     labels: Collection[str] | None = None,
+    tested: Mapping[str, Collection[str]] | None = None,
+    readouts: Collection[str] | None = None,
 ) -> list[Problem]:
     """Everything that makes a run pointless, found before it starts.
 
@@ -174,6 +187,8 @@ def check(
         Names of the gene sets at hand; None: not checked.
     labels
         Names of the lineages and states at hand; None: not checked.
+    tested, readouts
+        Population -> gene sets that are put to it, and names of the mechanism read-outs, for the declared endpoints.
 
     Returns
     -------
@@ -183,6 +198,8 @@ def check(
     """
     _, problems = make_units(sheet, settings)
     problems += asked.check_questions(settings, find_tissues(sheet), signatures)
+    problems += check_endpoints(settings, tested, readouts)
+    problems += check_references(settings)
     if labels is not None:
         problems += [
             Problem(
@@ -197,7 +214,7 @@ def check(
     if problems:
         return problems
     design = build_design(sheet, settings)
-    for contrast in design.contrasts.values():
+    for contrast, _ in design.judged().values():
         if not contrast.estimable:
             problems.append(
                 Problem(

@@ -15,6 +15,7 @@ from typing import Any
 from livermet.errors import Problem
 
 TISSUE = "tissue"
+EQUIVALENCE = "equivalence"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ def terms(
     if kind == "difference":
         first, second = (terms(questions[name], questions, factors) for name in question["of"])
         return [*first, *(Term(-term.sign, term.levels) for term in second)]
+    if kind == EQUIVALENCE:
+        fixed = fixed_levels(question, factors)
+        sides = [(1.0, {**fixed, **question["arm"]}), (-1.0, {**fixed, **question["like"]})]
+        return [Term(sign, {name: levels[name] for name in factors if name in levels}) for sign, levels in sides]
     factor, fixed = question["factor"], fixed_levels(question, factors)
     if kind == "effect":
         signed = [(1.0, question["level"]), (-1.0, question["reference"])]
@@ -118,6 +123,9 @@ def sentence(question: Mapping[str, Any], factors: Mapping[str, Collection[str]]
             return f"Does {question['of'][0]} differ from {question['of'][1]}?"
         case "rescue":
             return f"How much of the damage ({question['damage']}) does the repair ({question['repair']}) undo?"
+        case "equivalence":
+            arm, like = (".".join(question[side].values()) for side in ("arm", "like"))
+            text = f"Is {arm} like {like}"
         case "synergy":
             singles = " and ".join(question["singles"])
             text = f"Is {question['combination']} more than the sum of {singles}"
@@ -157,6 +165,8 @@ def check_questions(
         if question["kind"] in ("effect", "synergy"):
             problems += _check_levels(where, question, settings["factors"])
             problems += _check_tissue(where, question, settings["factors"], tissues)
+        elif question["kind"] == EQUIVALENCE:
+            problems += _check_sides(where, question, settings["factors"], tissues)
         else:
             problems += _check_references(where, question, by_name)
         if question["kind"] == "rescue":
@@ -204,6 +214,27 @@ def _check_levels(where: str, question: Mapping[str, Any], factors: Mapping[str,
             Problem(where, f"compares a level with itself ({', '.join(levels)})", remedy="Name different levels")
         )
     return problems
+
+
+def _check_sides(
+    where: str, question: Mapping[str, Any], factors: Mapping[str, Collection[str]], tissues: Collection[str]
+) -> list[Problem]:
+    """Levels of the two arms of an equivalence; the tissue each is about."""
+    problems = []
+    for side in ("arm", "like"):
+        for name, level in question[side].items():
+            known = list(tissues) if name == TISSUE and TISSUE not in factors else factors.get(name)
+            if known is None:
+                remedy = did_you_mean(name, factors, "factors")
+                problems.append(Problem(f"{where}.{side}", f"'{name}' is not a factor", remedy=remedy))
+            elif level not in known:
+                found = f"'{level}' is not a level of {name} ({', '.join(known)})"
+                problems.append(Problem(f"{where}.{side}", found, remedy=did_you_mean(level, known, "levels")))
+    if question["arm"] == question["like"]:
+        problems.append(Problem(where, "holds an arm against itself", remedy="Name two arms that differ"))
+    for side in ("arm", "like"):
+        problems += _check_tissue(where, {**question, "within": question[side], "factor": ""}, factors, tissues)
+    return list(dict.fromkeys(problems))
 
 
 def _check_tissue(

@@ -30,9 +30,11 @@ def make_units(sheet: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[pd.Dat
     Returns
     -------
     units
-        Index unit, in the sheet's order; columns mouse, tissue, factors, covariates, other nuisance columns.
+        Index unit, in the sheet's order; columns mouse, tissue, factors, covariates, other nuisance columns, and
+        pool_size where the sheet has it.
     problems
-        Missing columns, unknown levels, empty covariates, and mice that are two things at once.
+        Missing columns, unknown levels, empty covariates, pools of no whole number of mice, and mice that are two things
+        at once.
     """
     factors, covariates = settings["factors"], settings["covariates"]
     sheet = sheet.assign(**{keys.TISSUE: "unknown"}) if keys.TISSUE not in sheet and TISSUE not in factors else sheet
@@ -71,11 +73,18 @@ def make_units(sheet: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[pd.Dat
         for row, value in enumerate(sheet[name], 2)
         if pd.isna(value) or str(value) == ""
     ]
-    kept = needed + [name for name in NUISANCE if name in sheet and name not in needed]
+    pool = [keys.POOL_SIZE] if keys.POOL_SIZE in sheet else []
+    problems += [
+        Problem(f"sample sheet row {row}, {keys.POOL_SIZE}", f"'{value}'", expected="a whole number of mice, 1 or more")
+        for name in pool
+        for row, value in enumerate(sheet[name].astype(str), 2)
+        if not (value.isdecimal() and int(value) > 0)
+    ]
+    kept = needed + [name for name in (*NUISANCE, *pool) if name in sheet and name not in needed]
     several = sheet[keys.TISSUE].nunique() > 1
     rows: dict[str, dict[str, str]] = {}
     for (mouse, tissue), group in sheet.groupby([keys.MOUSE, keys.TISSUE], sort=False):
-        for name in needed[2:]:
+        for name in dict.fromkeys([*needed[2:], *pool]):
             values = list(dict.fromkeys(group[name]))
             if len(values) > 1:
                 problems.append(

@@ -18,6 +18,7 @@ from livermet.mice.design.model import ARM, UNIT, Design
 from livermet.mice.endpoints.applicable import circular_genes
 from livermet.mice.endpoints.composition import membership
 from livermet.mice.endpoints.readouts import Measured, Profiles, count_positive, log_odds, mean_of, profile
+from livermet.mice.models import equivalence
 from livermet.mice.models.contrasts import N_MICE, REASON, ROW, estimate_rows
 from livermet.mice.models.linear import adjust
 from livermet.tcells.signatures import GeneIndex, Signatures, Strict, check
@@ -52,6 +53,7 @@ COLUMNS = [
     "label",
     "note",
     N_MICE,
+    *equivalence.COLUMNS,
 ]
 
 
@@ -245,20 +247,21 @@ def test_mechanism(
         within question. Read-outs differ in kind, so no variance is shared. ``readouts``: one row per mouse and read-out.
     """
     measured = measure_readouts(counts, pseudobulk, labels, units, design, settings, signatures, mechanism, defining)
+    about = {item.name: item for item in mechanism.readouts}
     tables = []
     for (name, population), one in measured.items():
         values, variance = one.values.to_frame(name).T, one.variance.to_numpy(dtype=float)[None, :]
-        table = estimate_rows(values, variance, design, settings, moderate=False)
+        table = estimate_rows(values, variance, design, settings, moderate=False, endpoint=about[name].kind)
         table[keys.POPULATION] = population
         if one.reason:
             table[REASON] = one.reason
         tables.append(table)
     table = _first_answer(pd.concat(tables, ignore_index=True)).rename(columns={ROW: keys.READOUT})
-    about = {item.name: item for item in mechanism.readouts}
     table["unit"] = [UNITS[about[name].kind] for name in table[keys.READOUT]]
     table["label"] = [about[name].label for name in table[keys.READOUT]]
     table["note"] = [about[name].note for name in table[keys.READOUT]]
     table[keys.ADJUSTED_P_VALUE] = table.groupby(keys.QUESTION)[keys.P_VALUE].transform(adjust)
+    table = equivalence.judge(table, settings["confidence"])
     order = {name: place for place, name in enumerate(design.contrasts)}
     table = table.sort_values(keys.QUESTION, key=lambda column: column.map(order), kind="stable", ignore_index=True)
     return {"mechanism": table.reindex(columns=COLUMNS), "readouts": _readouts(measured, design)}

@@ -10,6 +10,14 @@ and population each applicable set (:mod:`livermet.mice.endpoints.applicable`) g
   the genes of the set change at all (self-contained)?
 - `camera_p_value`: do they change more than the other genes (competitive; Wu & Smyth 2012, doi:10.1093/nar/gks461)?
 
+The genes whose effect on a question the ambient RNA can make (:mod:`livermet.mice.endpoints.ambience`) are counted, and
+estimate and fry are given once more without them: a headline that goes with them was one about the soup. A set of which
+fewer than three genes are left has no such estimate.
+
+A question that spans tissues has several units of a mouse, correlated within the mouse
+(:mod:`livermet.mice.models.blocks`): means of sets by the consensus of all sets' scores, single genes, for camera, by that of
+the genes.
+
 voom's precisions (Law et al. 2014, doi:10.1186/gb-2014-15-2-r29) are split into a part for the gene and a part for the
 mouse (their means on the log scale): mice are weighed by theirs, and genes are brought to one scale of noise by theirs
 before their variances are moderated. Weights of their own for every gene would leave the genes' residuals without the
@@ -22,7 +30,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,11 +39,17 @@ from scipy import stats
 
 from livermet import keys
 from livermet.mice.design.model import Contrast, Design
+from livermet.mice.endpoints.ambience import explain, flag_panel
 from livermet.mice.endpoints.applicable import choose, circular_genes
+from livermet.mice.endpoints.gene_sets import MIN_GENES, find_sets
 from livermet.mice.endpoints.pseudobulk import Selection, select
-from livermet.mice.models.libraries import log_cpm, normalise, voom
+from livermet.mice.models import equivalence
+from livermet.mice.models.blocks import are_repeated, can_be_judged, within_mouse_correlation
+from livermet.mice.models.libraries import Libraries, log_cpm, normalise, voom
 from livermet.mice.models.linear import RowFit, fit_rows
+from livermet.mice.models.moderated import voom_blocked
 from livermet.mice.models.power import mice_per_arm_needed, replication
+from livermet.mice.models.set_tests import GeneSet, Measured, ModeratedGenes, competitive, score, self_contained
 from livermet.tcells.signatures import GeneIndex
 
 if TYPE_CHECKING:
@@ -48,9 +61,7 @@ SIGNATURE = "signature"
 CAMERA_P_VALUE = "camera_p_value"
 CAMERA_ADJUSTED = "camera_adjusted_p_value"
 N_MICE = "n_mice"  # JSON: arm -> mice
-MIN_GENES = 3  # a mean over fewer is a gene, not a set
-MIN_SHARE = 0.25  # of its genes expressed here, or it speaks for other genes than its name
-TESTED_KINDS = ("effect", "difference", "synergy")
+TESTED_KINDS = ("effect", "difference", "synergy", "equivalence")
 COLUMNS = (
     keys.QUESTION,
     keys.POPULATION,
@@ -64,57 +75,15 @@ COLUMNS = (
     keys.ADJUSTED_P_VALUE,
     CAMERA_P_VALUE,
     CAMERA_ADJUSTED,
+    keys.N_AMBIENT_GENES,
+    keys.ESTIMATE_WITHOUT_AMBIENT,
+    keys.P_VALUE_WITHOUT_AMBIENT,
     keys.MDE,
     keys.MICE_NEEDED,
     keys.TIER,
     N_MICE,
+    *equivalence.COLUMNS,
 )
-
-
-@dataclass(frozen=True)
-class GeneSet:
-    """A set among the genes of one population.
-
-    Attributes
-    ----------
-    name
-        Its name.
-    places
-        Its genes among the kept ones.
-    signs
-        1 for genes that speak for it, -1 against.
-    """
-
-    name: str
-    places: npt.NDArray[np.int64]
-    signs: Array
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Expression of one population.
-
-    Attributes
-    ----------
-    values
-        Genes x units, log2 CPM.
-    precision
-        One number a gene: the reciprocal variance that voom expects of it.
-    weights
-        One number a unit, mean 1.
-    design
-        Of those units.
-    """
-
-    values: Array
-    precision: Array
-    weights: Array
-    design: Design
-
-    @property
-    def scaled(self) -> Array:
-        """Values of every gene on a scale on which all genes are expected to vary alike."""
-        return np.asarray(self.values * np.sqrt(self.precision)[:, None])
 
 
 def test_pathways(
@@ -124,6 +93,7 @@ def test_pathways(
     signatures: Sequence[Mapping[str, Any]],
     aliases: Mapping[str, Collection[str]],
     defining: Mapping[str, Collection[str]],
+    panel: Collection[str] = (),  # noqa: PT028 (a rule of the workflow, no test)
 ) -> pd.DataFrame:
     """Put every question to every applicable set of every population.
 
@@ -139,6 +109,9 @@ def test_pathways(
         Symbol -> other names of the same gene.
     defining
         Label -> genes by which it is called (:func:`livermet.mice.endpoints.applicable.defining_genes`).
+    panel
+        Symbols that are flagged as ambient where the soup is not known
+        (:func:`livermet.mice.endpoints.ambience.panel_genes`).
 
     Returns
     -------
@@ -156,10 +129,14 @@ def test_pathways(
             sets = choose(signatures, labels, settings["signatures"])
             if not contrasts or not sets:
                 continue
-            measured, genes = _measure(selection, pseudobulk.var[keys.SYMBOL])
-            index = GeneIndex(genes, aliases)
+            libraries = normalise(selection.counts, selection.design.matrix.to_numpy())
+            symbols = pseudobulk.var.loc[libraries.kept, keys.SYMBOL].astype(str)
+            index = GeneIndex(symbols.to_list(), aliases)
             found = find_sets(sets, index, index.find_all(sorted(circular_genes(labels, defining))))
-            for table in _test_population(measured, found, contrasts) if found else ():
+            if not found:
+                continue
+            soup = explain(selection, libraries, contrasts, flag_panel(symbols, panel, labels))
+            for table in _test_population(_measure(selection, libraries), found, contrasts, soup):
                 table.insert(1, keys.POPULATION, population)
                 tables.append(table)
     if not tables:
@@ -171,97 +148,95 @@ def test_pathways(
         table[adjusted] = np.nan
         for _, group in table[table[p_value].notna()].groupby(keys.QUESTION, sort=False):
             table.loc[group.index, adjusted] = stats.false_discovery_control(group[p_value].to_numpy(), method="bh")
-    return table[list(COLUMNS)]
+    return equivalence.judge(table, float(settings["confidence"]))[list(COLUMNS)]
 
 
-def _measure(selection: Selection, symbols: pd.Series) -> tuple[Measured, list[str]]:
-    """Values and weights of the units with enough cells; symbols of the genes with enough counts."""
+def _measure(selection: Selection, libraries: Libraries) -> Measured:
+    """Values of the kept genes and weights of the units with enough cells."""
     design = selection.design
     matrix = design.matrix.to_numpy()
-    libraries = normalise(selection.counts, matrix)
-    genes = symbols[libraries.kept].astype(str).to_list()
-    n_units = len(matrix)
-    if not genes:
-        return Measured(np.zeros((0, n_units)), np.ones(0), np.ones(n_units), design), genes
-    if design.residual_df == 0:
-        return Measured(log_cpm(libraries), np.ones(len(genes)), np.ones(n_units), design), genes
-    values, precisions = voom(libraries, matrix)
+    mice, correlation = list(design.units[keys.MOUSE]), 0.0
+    if not can_be_judged(mice, design.residual_df):
+        values = log_cpm(libraries)
+        return Measured(values, np.ones(len(values)), np.ones(len(matrix)), design)
+    if are_repeated(mice):
+        values, precisions, correlation = voom_blocked(libraries, matrix, mice)
+    else:
+        values, precisions = voom(libraries, matrix)
     logs = np.log(precisions)
     weights = np.exp(logs.mean(axis=0))
-    return Measured(values, np.exp(logs.mean(axis=1)), weights / weights.mean(), design), genes
+    return Measured(values, np.exp(logs.mean(axis=1)), weights / weights.mean(), design, correlation)
 
 
-def find_sets(
-    signatures: Sequence[Mapping[str, Any]], index: GeneIndex, circular: Collection[int] | npt.NDArray[np.int64]
-) -> list[GeneSet]:
-    """Sets among the genes of a population.
-
-    Parameters
-    ----------
-    signatures
-        Sets that apply to it.
-    index
-        Finds symbols among its genes.
-    circular
-        Places of genes that are not to be tested here.
-
-    Returns
-    -------
-    list of GeneSet
-        Those of which three genes and a quarter of all are left.
-    """
-    found = []
-    for signature in signatures:
-        up, down = index.find_all(signature["up"]), index.find_all(signature.get("down") or ())
-        places = np.concatenate([up, down])
-        signs = np.concatenate([np.ones(len(up)), -np.ones(len(down))])
-        kept = ~np.isin(places, list(circular))
-        wanted = len(signature["up"]) + len(signature.get("down") or ())
-        if kept.sum() >= max(MIN_GENES, MIN_SHARE * wanted):
-            found.append(GeneSet(signature["name"], places[kept], signs[kept]))
-    return found
-
-
-def _test_population(measured: Measured, sets: list[GeneSet], contrasts: list[Contrast]) -> list[pd.DataFrame]:
+def _test_population(
+    measured: Measured, sets: list[GeneSet], contrasts: list[Contrast], soup: Mapping[str, pd.DataFrame]
+) -> list[pd.DataFrame]:
     """A table for every contrast."""
     design, confidence = measured.design, float(measured.design.settings["confidence"])
-    scores = pd.DataFrame(
-        [item.signs @ measured.values[item.places] / len(item.places) for item in sets],
-        index=[item.name for item in sets],
-    )
-    weights = np.broadcast_to(measured.weights, scores.shape)
-    fit = fit_rows(scores, design.matrix.to_numpy(), weights, blocks=list(design.units[keys.MOUSE]))
-    tested = design.residual_df > 0
-    moderated = _Moderated(measured) if tested else None
+    scores = np.array([score(measured, item) for item in sets])
+    tested = can_be_judged(measured.mice, design.residual_df)
+    matrix, weights = design.matrix.to_numpy(dtype=float), np.broadcast_to(measured.weights, scores.shape)
+    correlation = within_mouse_correlation(scores, matrix, measured.mice, weights) if tested else 0.0
+    basis = measured.basis(correlation)
+    fit = fit_rows(pd.DataFrame(scores @ basis.T, index=[item.name for item in sets]), basis @ matrix)
+    influence = (np.linalg.pinv(basis @ matrix) @ basis).T
+    moderated = ModeratedGenes(measured) if tested else None
     tables = []
     for contrast in contrasts:
         table = _estimate(fit, contrast, design, confidence)
+        if not tested:
+            table[[keys.STANDARD_ERROR, "df", keys.CI_LOW, keys.CI_HIGH, keys.MDE, keys.MICE_NEEDED]] = np.nan
         table.insert(0, keys.QUESTION, contrast.name)
         table.insert(1, SIGNATURE, [item.name for item in sets])
         table.insert(2, keys.N_GENES, [len(item.places) for item in sets])
         vector = np.asarray(contrast.vector, dtype=float)
-        table[keys.P_VALUE] = self_contained(measured, sets, vector) if tested else np.nan
+        clean = [item.without(soup[contrast.name][keys.IS_AMBIENT].to_numpy(dtype=bool)) for item in sets]
+        places = _mark_ambient(table, clean)
+        again = [clean[place] for place in places]
+        table.loc[places, keys.ESTIMATE_WITHOUT_AMBIENT] = [
+            score(measured, item) @ influence @ vector for item in again
+        ]
+        p = np.full(len(sets) + len(again), np.nan)
+        if moderated:
+            p = self_contained(measured, [*sets, *again], vector, correlation)
+        table[keys.P_VALUE] = p[: len(sets)]
+        table[keys.P_VALUE_WITHOUT_AMBIENT] = table[keys.P_VALUE].where(table[keys.N_AMBIENT_GENES] == 0)
+        table.loc[places, keys.P_VALUE_WITHOUT_AMBIENT] = p[len(sets) :]
         table[CAMERA_P_VALUE] = competitive(moderated.z(vector), sets) if moderated else np.nan
-        tables.append(table)
+        if equivalence.is_equivalence(contrast.kind):
+            margin = equivalence.find_margin(contrast.name, design.settings, SIGNATURE)
+            table = equivalence.turn(table, margin, confidence)
+            table[[CAMERA_P_VALUE, keys.P_VALUE_WITHOUT_AMBIENT]] = np.nan  # of a difference; sameness is of the score
+        tables.append(table.drop(columns="df"))
     return tables
+
+
+def _mark_ambient(table: pd.DataFrame, clean: list[GeneSet]) -> list[int]:
+    """Count the genes that the soup explains; rows that have some and keep enough others to be tested without them."""
+    left = np.array([len(item.places) for item in clean])
+    table[keys.N_AMBIENT_GENES] = table[keys.N_GENES] - left
+    some = (table[keys.N_AMBIENT_GENES] > 0).to_numpy()
+    table[keys.ESTIMATE_WITHOUT_AMBIENT] = table[keys.ESTIMATE].where(~some)
+    return [int(place) for place in np.flatnonzero(some & (left >= MIN_GENES))]
 
 
 def _estimate(fit: RowFit, contrast: Contrast, design: Design, confidence: float) -> pd.DataFrame:
     """Mean log2 fold changes with their intervals and power."""
     table = fit.estimate(np.asarray(contrast.vector, dtype=float), confidence).reset_index(drop=True)
     mice_now, n_arms = replication(contrast, design)
-    table[keys.MICE_NEEDED] = mice_per_arm_needed(
-        table[keys.STANDARD_ERROR],
-        table["df"],
-        mice_now=mice_now,
-        n_arms=n_arms,
-        effect=float(design.settings["effect_of_interest"]),
-        confidence=confidence,
-    )
+    known: dict[str, Any] = {"mice_now": mice_now, "n_arms": n_arms, "confidence": confidence}
+    error, df = table[keys.STANDARD_ERROR], table["df"]
+    if equivalence.is_equivalence(contrast.kind):
+        margin = equivalence.find_margin(contrast.name, design.settings, SIGNATURE)
+        table[keys.MICE_NEEDED] = equivalence.mice_for_equivalence(error, df, margin=margin, **known)
+    else:
+        effect = float(design.settings["effect_of_interest"])
+        table[keys.MICE_NEEDED] = mice_per_arm_needed(error, df, effect=effect, **known)
     table[keys.TIER], table[N_MICE] = contrast.tier, json.dumps(contrast.n_mice)
     wanted = (
         keys.ESTIMATE,
         keys.STANDARD_ERROR,
+        "df",
         keys.CI_LOW,
         keys.CI_HIGH,
         keys.MDE,
@@ -270,86 +245,3 @@ def _estimate(fit: RowFit, contrast: Contrast, design: Design, confidence: float
         N_MICE,
     )
     return table[list(wanted)]
-
-
-def self_contained(measured: Measured, sets: Sequence[GeneSet], contrast: Array) -> Array:
-    """Two-sided p-values of fry, the genes of a set weighted by their signs.
-
-    Parameters
-    ----------
-    measured
-        Log2 CPM with unit weights; at least one residual degree of freedom.
-    sets
-        The sets.
-    contrast
-        One number a column of the design.
-
-    Returns
-    -------
-    numpy.ndarray
-        One number a set.
-    """
-    import pylimma
-
-    index = {item.name: pd.DataFrame({"place": item.places, "sign": item.signs}) for item in sets}
-    table = pylimma.fry(
-        measured.scaled,
-        index=index,
-        design=measured.design.matrix.to_numpy(),
-        contrast=contrast,
-        sort="none",
-        array_weights=measured.weights,
-    )
-    return np.asarray(table["p_value"].to_numpy(), dtype=float)
-
-
-def competitive(z: Array, sets: Sequence[GeneSet]) -> Array:
-    """Two-sided p-values of camera, at its preset correlation between genes of a set (.01).
-
-    Parameters
-    ----------
-    z
-        Moderated t-statistics of all genes as normal deviates.
-    sets
-        The sets; the deviates of down genes are turned round.
-
-    Returns
-    -------
-    numpy.ndarray
-        One number a set.
-    """
-    from pylimma import camera_pr
-
-    one_way = {item.name: item.places for item in sets if (item.signs > 0).all()}
-    found = dict(camera_pr(z, one_way, sort=False)["p_value"]) if one_way else {}
-    for item in sets:
-        if item.name not in found:
-            turned = z.copy()
-            turned[item.places] *= item.signs
-            found[item.name] = camera_pr(turned, {item.name: item.places}, sort=False)["p_value"].iloc[0]
-    return np.array([found[item.name] for item in sets], dtype=float)
-
-
-class _Moderated:
-    """Moderated t-statistics of all genes, for any contrast."""
-
-    def __init__(self, measured: Measured) -> None:
-        from pylimma import squeeze_var
-
-        root = np.sqrt(measured.weights)
-        matrix = measured.design.matrix.to_numpy() * root[:, None]
-        y = (measured.scaled * root).T
-        self.inverse = np.linalg.pinv(matrix)
-        self.coefficients = self.inverse @ y
-        df = float(measured.design.residual_df)
-        variance = ((y - matrix @ self.coefficients) ** 2).sum(axis=0) / df
-        squeezed = squeeze_var(variance, np.full(len(variance), df))
-        self.variance = np.asarray(squeezed["var_post"], dtype=float)
-        self.df = np.minimum(df + np.asarray(squeezed["df_prior"], dtype=float), df * len(variance))
-
-    def z(self, contrast: Array) -> Array:
-        """The statistics of a contrast as normal deviates."""
-        from pylimma import zscore_t
-
-        t = contrast @ self.coefficients / (np.linalg.norm(contrast @ self.inverse) * np.sqrt(self.variance))
-        return np.asarray(zscore_t(t, df=self.df, approx=True, method="hill"), dtype=float)

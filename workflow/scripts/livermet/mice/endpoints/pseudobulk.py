@@ -7,7 +7,7 @@ measurement of the mouse.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,32 +19,45 @@ from livermet import keys
 from livermet.errors import InputError, Problem
 from livermet.mice.design.model import Design
 from livermet.mice.design.units import UNIT
+from livermet.mice.endpoints.ambience import LAYER, expected_counts
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+Array = npt.NDArray[np.float64]
+
 
 def sum_counts(
-    *, counts: AnnData, labels: pd.DataFrame, populations: Mapping[str, Mapping[str, Any]], units: pd.DataFrame
+    *,
+    counts: AnnData,
+    labels: pd.DataFrame,
+    populations: Mapping[str, Mapping[str, Any]],
+    units: pd.DataFrame,
+    soup: pd.DataFrame | None = None,
 ) -> AnnData:
     """Sum raw counts over the cells of each unit and population.
 
     Parameters
     ----------
     counts
-        Cells x genes, raw counts in X; obs mouse and tissue.
+        Cells x genes, raw counts in X; obs mouse and tissue, and where `soup` is given sample, n_umis and
+        ambient_fraction.
     labels
         Index cell; columns lineage and state. Cells that are not in it belong to no population.
     populations
         Name -> lineages and states whose cells belong to it (their union).
     units
         The design's units: index unit; mouse, tissue, factors, covariates.
+    soup
+        Genes x samples, the profile of each sample's ambient RNA; None: ambient counts are not worked out.
 
     Returns
     -------
     AnnData
         A row for every unit x population, those without cells included: obs population, n_cells, unit and the columns of
-        `units`; X sparse sums (int64); var as given.
+        `units`; X sparse sums (int64); var as given. With `soup` also layers["ambient"], the ambient counts to be expected
+        among them (float32), and obs ambient_fraction, their share, NaN where it is not known
+        (:func:`livermet.mice.endpoints.ambience.expected_counts`).
 
     Raises
     ------
@@ -55,7 +68,7 @@ def sum_counts(
 
     unit_of_cell = _units_of_cells(counts.obs, units)
     placed = labels[[keys.LINEAGE, keys.STATE]].astype(str).reindex(counts.obs_names)
-    blocks, rows = [], []
+    blocks, rows, ambient = [], [], []
     for name, population in populations.items():
         members = placed[keys.LINEAGE].isin(population["lineages"]) | placed[keys.STATE].isin(population["states"])
         cells = np.flatnonzero(members.to_numpy())
@@ -66,12 +79,18 @@ def sum_counts(
         n_cells = np.bincount(unit_of_cell[cells], minlength=len(units))
         table = units.reset_index()
         table[keys.POPULATION], table[keys.N_CELLS] = name, n_cells
+        if soup is not None:
+            expected, table[keys.AMBIENT] = expected_counts(
+                counts.obs.iloc[cells], unit_of_cell[cells], len(units), soup, counts.var_names
+            )
+            ambient.append(expected)
         rows.append(table)
     obs = pd.concat(rows, ignore_index=True)
     obs.index = pd.Index(obs[keys.POPULATION].astype(str) + ":" + obs[UNIT].astype(str))
-    for column in obs.columns.drop(keys.N_CELLS):
+    for column in obs.columns.drop([keys.N_CELLS, keys.AMBIENT], errors="ignore"):
         obs[column] = obs[column].astype("category")
-    return anndata.AnnData(X=sparse.csr_matrix(sparse.vstack(blocks)), obs=obs, var=counts.var.copy())
+    layers = {LAYER: sparse.csr_matrix(sparse.vstack(ambient))} if ambient else {}
+    return anndata.AnnData(X=sparse.csr_matrix(sparse.vstack(blocks)), obs=obs, var=counts.var.copy(), layers=layers)
 
 
 def _units_of_cells(obs: pd.DataFrame, units: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -105,12 +124,18 @@ class Selection:
         Cells of every unit of the part of the design, those left out included.
     left_out
         Units with too few cells.
+    ambient
+        Genes x units, the ambient counts to be expected among them; None where nothing is known of the soup.
+    ambient_share
+        Of the counts of each unit; NaN where it is not known.
     """
 
-    counts: npt.NDArray[np.float64]
+    counts: Array
     design: Design
     n_cells: dict[str, int]
     left_out: list[str]
+    ambient: Array | None = None
+    ambient_share: Array = field(default_factory=lambda: np.zeros(0))
 
 
 def select(pseudobulk: AnnData, population: str, design: Design, min_cells: int) -> Selection:
@@ -140,6 +165,15 @@ def select(pseudobulk: AnnData, population: str, design: Design, min_cells: int)
     }
     kept = [unit for unit, n in n_cells.items() if n >= max(min_cells, 1)]
     part = design if len(kept) == len(n_cells) else design.subset(kept)
-    x = pseudobulk.X[place[kept].to_numpy(dtype=int)]
-    dense = np.asarray(x.toarray() if sparse.issparse(x) else x, dtype=np.float64)
-    return Selection(np.ascontiguousarray(dense.T), part, n_cells, [unit for unit in n_cells if unit not in kept])
+    rows = place[kept].to_numpy(dtype=int)
+    left_out = [unit for unit in n_cells if unit not in kept]
+    if LAYER not in pseudobulk.layers:
+        return Selection(_dense(pseudobulk.X[rows]), part, n_cells, left_out)
+    share = obs[keys.AMBIENT].to_numpy(dtype=np.float64)[rows]
+    return Selection(_dense(pseudobulk.X[rows]), part, n_cells, left_out, _dense(pseudobulk.layers[LAYER][rows]), share)
+
+
+def _dense(rows: Any) -> Array:
+    """Rows of a matrix, sparse or not, turned: genes x units."""
+    dense = np.asarray(rows.toarray() if sparse.issparse(rows) else rows, dtype=np.float64)
+    return np.ascontiguousarray(dense.T)

@@ -106,6 +106,17 @@ class Profiles:
         values, variance = self._levels(np.array(seen))
         return self._measured(values @ weights, variance @ weights**2)
 
+    def levels(self, without: Collection[str] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """log2 counts per million of all genes with enough counts but those named, and the counting variance.
+
+        Both: index unit (those with enough cells), columns places of the genes.
+        """
+        dropped = {self.genes.find(gene) for gene in without}
+        places = np.array([place for place in np.flatnonzero(self.expressed) if place not in dropped], dtype=int)
+        found = self._levels(places)
+        values, variance = (pd.DataFrame(one, index=self.counts.index, columns=places) for one in found)
+        return values, variance
+
     def _levels(self, places: Array) -> tuple[Array, Array]:
         """log2 CPM of genes and its counting variance, at the level that the design expects."""
         library = self.library.to_numpy()[:, None]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from livermet import keys
 from livermet.mice.design.model import Design
+from livermet.mice.models.equivalence import find_margin, is_equivalence, mice_for_equivalence, turn
 from livermet.mice.models.linear import Array, RowFit, fit_rows, precision_weights
 from livermet.mice.models.power import mice_per_arm_needed, replication
 
@@ -47,7 +48,13 @@ def fit_part(values: pd.DataFrame, variance: Array, part: Design, moderate: bool
 
 
 def estimate_rows(
-    values: pd.DataFrame, variance: Array, design: Design, settings: Mapping[str, Any], *, moderate: bool = True
+    values: pd.DataFrame,
+    variance: Array,
+    design: Design,
+    settings: Mapping[str, Any],
+    *,
+    moderate: bool = True,
+    endpoint: str = "",
 ) -> pd.DataFrame:
     """Every question but the rescues, in every row.
 
@@ -63,12 +70,16 @@ def estimate_rows(
         The resolved `design` section: `confidence`, `effect_of_interest`.
     moderate
         Whether rows share what they know of the residual variance; not for rows of different kinds.
+    endpoint
+        What the rows are, where an equivalence has a margin of its own for it: "signature".
 
     Returns
     -------
     pandas.DataFrame
         Columns question, row, `linear.STATISTICS`, mice_per_arm_needed, tier, reason, n_mice (JSON, arm -> mice). What cannot
-        be estimated has a row, too: without numbers, with the reason.
+        be estimated has a row, too: without numbers, with the reason. Where an equivalence is asked, those of
+        :mod:`livermet.mice.models.equivalence` as well: in its rows `p_value` is that of sameness, and the mice needed are
+        those that would show it.
     """
     tables = []
     for part, questions in design.parts():
@@ -79,7 +90,9 @@ def estimate_rows(
         subsets = _subsets(part, fit)
         for name in asked:
             statistics = fit.estimate(part.vector(name), settings["confidence"])
-            tables.append(_judge(name, statistics, subsets, settings))
+            if is_equivalence(part[name].kind):
+                statistics = turn(statistics, find_margin(name, design.settings, endpoint), settings["confidence"])
+            tables.append(_judge(name, statistics, subsets, settings, endpoint))
     if not tables:
         return pd.DataFrame(columns=[keys.QUESTION, ROW])
     order = {name: place for place, name in enumerate(design.contrasts)}
@@ -99,11 +112,13 @@ def _subsets(part: Design, fit: RowFit) -> list[Design]:
     return found
 
 
-def _judge(name: str, statistics: pd.DataFrame, subsets: list[Design], settings: Mapping[str, Any]) -> pd.DataFrame:
+def _judge(
+    name: str, statistics: pd.DataFrame, subsets: list[Design], settings: Mapping[str, Any], endpoint: str
+) -> pd.DataFrame:
     """Set beside each estimate what it is worth, and take away what the design cannot carry."""
     contrasts = [subset[name] for subset in subsets]
     table = statistics.reset_index()
-    numbers = [column for column in table if column != ROW]
+    numbers = [column for column in table if column not in (ROW, keys.MARGIN)]
     table.loc[[not contrast.estimable for contrast in contrasts], numbers] = np.nan
     table.insert(0, keys.QUESTION, name)
     asked = {"effect": settings["effect_of_interest"], "confidence": settings["confidence"]}
@@ -112,7 +127,12 @@ def _judge(name: str, statistics: pd.DataFrame, subsets: list[Design], settings:
     for one in {id(subset): subset for subset in subsets}.values():
         rows = [place for place, subset in enumerate(subsets) if subset is one]
         mice_now, n_arms = replication(one[name], one)
-        needed[rows] = mice_per_arm_needed(error[rows], df[rows], mice_now=mice_now, n_arms=n_arms, **asked)
+        now: dict[str, Any] = {"mice_now": mice_now, "n_arms": n_arms}
+        if is_equivalence(one[name].kind):
+            margin, confidence = find_margin(name, one.settings, endpoint), settings["confidence"]
+            needed[rows] = mice_for_equivalence(error[rows], df[rows], **now, margin=margin, confidence=confidence)
+            continue
+        needed[rows] = mice_per_arm_needed(error[rows], df[rows], **now, **asked)
     table[keys.MICE_NEEDED] = needed
     table[keys.TIER] = [contrast.tier for contrast in contrasts]
     table[REASON] = [contrast.reason for contrast in contrasts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,9 @@ def normalise(counts: Array, matrix: Array) -> Libraries:
     return Libraries(counts[kept], kept, size, dge)
 
 
-def voom(libraries: Libraries, matrix: Array) -> tuple[Array, Array]:
+def voom(
+    libraries: Libraries, matrix: Array, blocks: Sequence[str] | None = None, correlation: float = 0.0
+) -> tuple[Array, Array]:
     """Log2 counts per million and the precision of each (Law et al. 2014, doi:10.1186/gb-2014-15-2-r29).
 
     Parameters
@@ -71,6 +74,8 @@ def voom(libraries: Libraries, matrix: Array) -> tuple[Array, Array]:
         As :func:`normalise` gives them.
     matrix
         Units x columns; residual degrees of freedom are needed.
+    blocks, correlation
+        The mouse of each unit, and how alike its units are; None where each has one.
 
     Returns
     -------
@@ -79,7 +84,8 @@ def voom(libraries: Libraries, matrix: Array) -> tuple[Array, Array]:
     """
     import pylimma
 
-    found = pylimma.voom(libraries.counts, design=matrix, lib_size=libraries.size, adaptive_span=False)
+    block = {} if blocks is None else {"block": np.asarray(blocks), "correlation": correlation}
+    found = pylimma.voom(libraries.counts, design=matrix, lib_size=libraries.size, adaptive_span=False, **block)
     return np.asarray(found["E"], dtype=np.float64), np.asarray(found["weights"], dtype=np.float64)
 
 

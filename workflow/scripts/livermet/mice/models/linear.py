@@ -150,7 +150,7 @@ def fit_rows(
     x = np.asarray(matrix, dtype=float)
     w = np.ones_like(y) if weights is None else np.asarray(weights, dtype=float)
     used = np.isfinite(y) & np.isfinite(w) & (w > 0)
-    correlation = _block_correlation(np.where(used, y, np.nan), x, w, blocks)
+    correlation = block_correlation(np.where(used, y, np.nan), x, w, blocks)
     fits = [_fit_row(y[row][use], x[use], w[row][use], correlation[np.ix_(use, use)]) for row, use in enumerate(used)]
     columns = x.shape[1]
     residual_df = np.array([fit[4] for fit in fits], dtype=float)
@@ -184,7 +184,7 @@ def _fit_row(y: Array, x: Array, w: Array, correlation: Array) -> tuple[Array, A
     return coefficients, inverse @ inverse.T, inverse @ scaled, variance, float(df)
 
 
-def _block_correlation(y: Array, x: Array, w: Array, blocks: Sequence[str] | None) -> Array:
+def block_correlation(y: Array, x: Array, w: Array, blocks: Sequence[str] | None) -> Array:
     """Correlation of the units: 1 with themselves, the consensus correlation within a mouse, 0 elsewhere."""
     names = np.arange(y.shape[1]) if blocks is None else np.asarray(blocks)
     same = names[:, None] == names[None, :]

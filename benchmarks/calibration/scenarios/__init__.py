@@ -1,0 +1,32 @@
+"""One promise a file; `SCENARIOS` holds them in the order in which they are run."""
+
+from __future__ import annotations
+
+from benchmarks.calibration.measures import Scenario
+from benchmarks.calibration.scenarios import (
+    abundance,
+    detectable,
+    genes,
+    replicates,
+    rescued,
+    signatures,
+    single_mice,
+)
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        genes.NULL,
+        genes.DIFFERENTIAL,
+        single_mice.SCENARIO,
+        signatures.NULL,
+        signatures.POWER,
+        genes.POWER,
+        detectable.DETECTABLE,
+        detectable.NEEDED,
+        abundance.SCENARIO,
+        rescued.SCENARIO,
+        rescued.NO_DAMAGE,
+        replicates.SCENARIO,
+    )
+}

@@ -1,0 +1,1 @@
+"""How far the answers hold: other mice left out, labels shuffled, other choices made."""
