@@ -61,4 +61,13 @@ def test_make_help_lists_every_target() -> None:
     said = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, env=environment
     ).stdout
-    assert [line.split()[1] for line in said.splitlines()] == ["help", "demo", "test", "lint", "lock", "docs", "clean"]
+    assert [line.split()[1] for line in said.splitlines()] == [
+        "help",
+        "demo",
+        "test",
+        "lint",
+        "lock",
+        "docs",
+        "calibrate",
+        "clean",
+    ]

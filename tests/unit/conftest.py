@@ -157,7 +157,12 @@ def _calls() -> pd.DataFrame:
 
 def _left_out() -> pd.DataFrame:
     """The declared abundance without each of two mice."""
-    row = {"question": "site_untreated", "endpoint": "composition", "population": "CD8_activated", "readout": "abundance"}
+    row = {
+        "question": "site_untreated",
+        "endpoint": "composition",
+        "population": "CD8_activated",
+        "readout": "abundance",
+    }
     return pd.DataFrame([row | {"mouse": "m01", "estimate": -2.4}, row | {"mouse": "m02", "estimate": -1.1}])
 
 

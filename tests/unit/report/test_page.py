@@ -234,7 +234,17 @@ def test_pictures_and_captions_go_by_file_name(tmp_path) -> None:
 
 
 def test_a_study_without_results_has_a_page(toy: SimpleNamespace, results: Results) -> None:
-    names = ("answers", "expression", "pathways", "composition", "mechanism", "evidence", "coverage", "inputs", "label_permutations")
+    names = (
+        "answers",
+        "expression",
+        "pathways",
+        "composition",
+        "mechanism",
+        "evidence",
+        "coverage",
+        "inputs",
+        "label_permutations",
+    )
     nothing = replace(results, truth=None, **{name: getattr(results, name).iloc[:0] for name in names})
     page = page_of(toy, nothing, images={})
     assert read(page).open == []

@@ -143,6 +143,47 @@ def test_signature_axis_is_declared_and_recovered() -> None:
     assert row["ci_low"] < 0.75 < row["ci_high"]
 
 
+def test_completeness_is_shown_where_nothing_remains_and_the_noise_is_small() -> None:
+    settings = make_settings()
+    settings["questions"][-1]["readouts"] = [dict(one) for one in settings["questions"][-1]["readouts"]]
+    settings["questions"][-1]["readouts"][1]["margin"] = 0.3
+    design, rng = make_design(3, settings), np.random.default_rng(8)
+    sums = pseudobulk(design, {"tumour.none": 1.2, "tumour.drug": 0.0})
+    table = run(design, abundance(design, {"tumour.none": -2.0, "tumour.drug": -2.0}, rng), sums, settings)
+    whole, not_at_all = table.loc["signature"], table.loc["abundance"]
+    assert whole["remaining"] == pytest.approx(whole["damage"] + whole["repair"])
+    assert whole["remaining"] == pytest.approx(0.0, abs=0.02)
+    assert (whole["complete"], whole["completeness"], whole["completeness_margin"]) == (True, "shown", 0.3)
+    # Twice the one-sided p at the margin is the two-sided p of the nearer end: 90 % interval within, p under 5 %.
+    assert whole["completeness_p_value"] < 0.05
+    assert max(abs(whole["remaining_ci_low"]), abs(whole["remaining_ci_high"])) < 0.3
+    assert (not_at_all["complete"], not_at_all["completeness"]) == (False, "something remains")
+    assert not_at_all["remaining"] == pytest.approx(-2.0, abs=0.6)
+    assert not_at_all["remaining_ci_high"] < 0
+
+
+def test_completeness_of_a_damage_within_the_margin_is_not_judged() -> None:
+    settings = make_settings(effect_of_interest=1.5)
+    design = make_design(3, settings)
+    sums = pseudobulk(design, {"tumour.none": 1.2, "tumour.drug": 1.2})
+    row = run(design, abundance(design, {}, np.random.default_rng(1)), sums, settings).loc["signature"]
+    # Mice that nothing was done for would pass as complete: the margin is wider than what there is to repair.
+    assert row["completeness_p_value"] < 0.05
+    assert pd.isna(row["complete"])
+    assert row["completeness"] == "the damage itself is within the margin"
+
+
+def test_completeness_is_claimed_of_an_unfinished_rescue_in_few_cohorts() -> None:
+    """What remains is exactly the margin: sameness is claimed in 5 % of cohorts."""
+    settings, rng = make_settings(), np.random.default_rng(13)
+    settings["questions"][-1]["readouts"] = settings["questions"][-1]["readouts"][:1]
+    design = make_design(3, settings)
+    sums = pseudobulk(design)
+    effects = {"tumour.none": -2.5, "tumour.drug": -1.0}
+    claimed = [run(design, abundance(design, effects, rng), sums, settings)["complete"].iloc[0] for _ in range(100)]
+    assert np.mean(np.array(claimed) == True) <= 0.11  # noqa: E712 (missing is not True)
+
+
 def test_one_mouse_an_arm_gives_effects_without_a_claim() -> None:
     settings = make_settings()
     design = make_design(1, settings)
@@ -167,32 +208,6 @@ def test_missing_population_and_arm_say_why() -> None:
     lost = run(design, table, few, settings).loc["signature"]
     assert lost["tier"] == "not estimable"
     assert "no mouse has" in lost["reason"]
-
-
-def test_genes_two_stage_and_strict() -> None:
-    design = make_design()
-    genes = [
-        # gene, damage, p, repair, p
-        ("Back", 2.0, 1e-8, -1.5, 1e-6),
-        ("On", 2.0, 1e-8, 1.5, 1e-6),
-        ("Stuck", -2.0, 1e-8, 0.1, 0.8),
-        ("Repaired", 0.1, 0.7, 2.0, 1e-9),
-        *((f"Quiet{number}", 0.1, 0.3 + number / 100, -0.1, 0.9 - number / 100) for number in range(50)),
-    ]
-    rows = []
-    for gene, damage, p_damage, repair, p_repair in genes:
-        for question, change, p in (("site", damage, p_damage), ("drug", repair, p_repair)):
-            rows.append(("B_cell", f"id_{gene}", gene, question, change, p))
-    table = pd.DataFrame(rows, columns=["population", "gene_id", "gene", "question", "log_fold_change", "p_value"])
-    found = rescue.rescue_genes(table, design["rescue"]).set_index("gene")
-    assert set(found.index) == {"Back", "On", "Stuck"}
-    assert found["two_stage"].to_dict() == {"Back": True, "On": False, "Stuck": False}
-    assert found["strict"].to_dict() == {"Back": True, "On": False, "Stuck": False}
-    assert found.loc["Back", "rescue"] == pytest.approx(0.75)
-    assert found.loc["Back", "strict_p_value"] == 1e-6
-    # Three genes pass the first stage, so the second adjusts over three: .8 stays .8, 1e-6 becomes 1.5e-6.
-    assert found.loc["Back", "repair_adjusted_p_value"] == pytest.approx(1.5e-6)
-    assert list(found.reset_index().columns[:4]) == ["gene", "question", "population", "gene_id"]
 
 
 def test_genes_that_call_the_population_are_no_axis() -> None:

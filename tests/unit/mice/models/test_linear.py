@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from pylimma import squeeze_var
 from scipy import stats
 from tests.unit.mice.cohort import make_design, make_settings
 
@@ -115,7 +116,18 @@ def test_rows_without_residual_df_borrow_none(rng: np.random.Generator) -> None:
 
 def test_weights_are_equal_where_counting_noise_is() -> None:
     y = frame(np.random.default_rng(0).normal(size=(4, 6)))
-    np.testing.assert_allclose(precision_weights(y, np.full((4, 6), 0.2), two_groups(3, 3)), 1.0)
+    weights = precision_weights(y, np.full((4, 6), 0.2), two_groups(3, 3))
+    np.testing.assert_allclose(weights, weights[0, 0])
+
+
+def test_a_row_that_counts_with_more_noise_is_not_taken_for_as_sure(rng: np.random.Generator) -> None:
+    # Nineteen rows vary by 1 as their weights expect; the last, weighed a ninth, by 9. None is moderated away.
+    y = frame(rng.normal(size=(20, 12)) * np.r_[np.ones(19), 3.0][:, None])
+    weights = np.repeat(np.r_[np.ones(19), 1 / 9][:, None], 12, axis=1)
+    fit = fit_rows(y, two_groups(6, 6), weights)
+    expected = squeeze_var(fit_rows(y, two_groups(6, 6), moderate=False).variance * weights[:, 0], np.full(20, 10.0))
+    np.testing.assert_allclose(fit.variance * weights[:, 0], expected["var_post"])
+    assert fit.variance[-1] > 4 * np.median(fit.variance)
 
 
 def test_noise_between_mice_bounds_the_weights(rng: np.random.Generator) -> None:

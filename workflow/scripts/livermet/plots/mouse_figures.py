@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from livermet.keys import POPULATION, READOUT
+from livermet.keys import POPULATION, QUESTION, READOUT
 from livermet.plots.answers import plot_answers
 from livermet.plots.genes import plot_gene_counts, plot_volcanoes
 from livermet.plots.mice import plot_mice
@@ -52,9 +52,10 @@ def draw_answers(
     labels: dict[str, str] = dict(zip(told[READOUT], told["label"], strict=True))
     is_rescue = answers["endpoint"] == "rescue"
     declared = answers["declared"].map(is_true).astype(bool)
-    shown = ~is_rescue & declared
+    changes = ~is_rescue & answers[QUESTION].isin(effects)
+    shown = changes & declared
     leads = not shown.any()
-    shown = ~is_rescue & answers["lead"].map(is_true).astype(bool) if leads else shown
+    shown = changes & answers["lead"].map(is_true).astype(bool) if leads else shown
     return {
         "answers": plot_answers(answers[shown], asked, labels, leads=leads),
         "robustness": plot_robustness(answers[declared], left_out, asked, labels),
@@ -96,9 +97,10 @@ def draw_mice(
 
 
 def _asked(design: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Sentence of every question, of those that are no rescue, and the populations tested."""
+    """Sentence of every question, of those about a change, and the populations tested."""
     asked = {name: str(one["sentence"]) for name, one in design["questions"].items()}
-    effects = {name: text for name, text in asked.items() if design["questions"][name]["kind"] != "rescue"}
+    others = ("rescue", "equivalence")  # a share, and p-values that speak for sameness
+    effects = {name: text for name, text in asked.items() if design["questions"][name]["kind"] not in others}
     return asked, effects, list(design["settings"]["populations"])
 
 

@@ -94,7 +94,8 @@ def plot_curves(
     Returns
     -------
     Figure
-        Blue where a change was shown, orange the study's own specification; a cross for one without an answer.
+        Blue where a change was shown; a diamond is the study's own specification, filled where it shows one; a cross has no
+        answer.
     """
     if estimates.empty:
         return blank("No headline was declared.")
@@ -151,7 +152,8 @@ def draw_curve(axis: Axes, curve: pd.DataFrame) -> None:
         axis.set_ylim(min(low[known].min(), 0) - edge, max(high[known].max(), 0) + edge)
     axis.scatter(places[~known], np.zeros((~known).sum()), s=10, c=ABSENT, marker="x", linewidths=0.8, zorder=3)
     own = curve.index[curve[IS_DEFAULT].to_numpy(dtype=bool) & known]
-    axis.scatter(own, curve.loc[own, ESTIMATE], s=22, c=OWN, marker="D", zorder=4, linewidths=0)
+    face = [OWN if curve.loc[place, CLEAR] else "white" for place in own]
+    axis.scatter(own, curve.loc[own, ESTIMATE], s=20, c=face, edgecolors=OWN, marker="D", zorder=4, linewidths=1.1)
     axis.set_xlim(-1, len(curve))
     axis.set_xticks([])
     axis.spines["bottom"].set_visible(False)
@@ -259,7 +261,9 @@ class _Page:
     def finish(self, failures: str) -> None:
         """Legend, and what gave no answer."""
         handles = [
-            Line2D([], [], linestyle="", marker="D", color=OWN, markersize=4.5, label="the study's own specification"),
+            Line2D(
+                [], [], linestyle="", marker="D", color=OWN, markersize=4.5, label="the study's own (filled: shown)"
+            ),
             Line2D([], [], color=SHOWN, marker="o", markersize=3, label="a change is shown"),
             Line2D([], [], color=GREY, marker="o", markersize=3, label="no change is shown"),
             Line2D([], [], linestyle="", marker="x", color=ABSENT, markersize=4.5, label="no answer"),

@@ -20,6 +20,7 @@ from livermet.keys import (
     LEAD,
     LOO_HIGH,
     LOO_LOW,
+    MARGIN,
     N_AMBIENT_GENES,
     NOT_ESTIMABLE,
     P_VALUE,
@@ -120,7 +121,9 @@ CLAIMS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
      (("combo_livermet", "composition", "CD8_activated"), ("combo_livermet", "mechanism", "AICD_in_activated_CD8"),
       ("synergy_livermet", "composition", "CD8_activated"))),
     ("... to what mice without liver metastasis have.",
-     (("rescue_combo", "rescue", "CD8_activated"), ("rescue_combo", "rescue", "Monocyte_derived_macrophage"))),
+     (("rescue_combo", "rescue", "CD8_activated"), ("rescue_combo", "rescue", "Monocyte_derived_macrophage"),
+      ("combo_like_healthy", "composition", "CD8_activated"),
+      ("combo_like_healthy", "composition", "Monocyte_derived_macrophage"))),
     ("... and it does so because of the liver.",
      (("combo_by_site", "composition", "CD8_activated"), ("combo_by_site", "composition", "Monocyte_derived_macrophage"))),
 )  # fmt: skip
@@ -255,8 +258,8 @@ def _checks(row: pd.Series) -> str:
 
 def _warnings(row: pd.Series) -> tuple[str, ...]:
     """What speaks against a change that was shown: one mouse, or the ambient RNA."""
-    if not _is_clear(row):
-        return ()
+    if not _is_clear(row) or not math.isnan(numbers.as_float(row.get(MARGIN))):
+        return ()  # of sameness the sign may turn, and no gene has made a change
     found = ["Without one mouse the sign turns."] if is_true(row.get(SIGN_FLIPS)) else []
     genes, without = numbers.as_float(row.get(N_AMBIENT_GENES)), numbers.as_float(row.get(ESTIMATE_WITHOUT_AMBIENT))
     if genes > 0:
@@ -315,7 +318,7 @@ def make_mark(estimate: Any, low: Any, high: Any, reach: float, *, ratio: bool =
 
 
 def _is_clear(row: pd.Series) -> bool:
-    """Whether a change was shown: by the adjusted p-value, or, for a rescue, which has none, by its interval."""
+    """Whether a change (or sameness, where that is asked) was shown: by the adjusted p-value, or a rescue's interval."""
     adjusted = numbers.as_float(row[ADJUSTED_P_VALUE])
     if not math.isnan(adjusted):
         return adjusted < ALPHA

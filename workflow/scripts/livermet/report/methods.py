@@ -239,10 +239,11 @@ def _write_tests(writer: _Writer, config: Mapping[str, Any], packages: Mapping[s
         says which change of all cells together, unseen by sequencing, would undo a change in number.""",
         """Mechanism: Fasl-Fas read-outs declared in advance, one value a mouse, tested with precision-weighted linear
         models. The T cells that died are not in the data; Fas is a target of p53, so the p53 response is scored beside it.""",
-        """Rescue: the repair over minus the damage, on read-outs declared in the config with weights from outside the study,
-        with Fieller's interval [@fieller] from the joint covariance of both effects, which share mice; not estimable where
-        the damage is not separated from zero."""
-        if any(question["kind"] == "rescue" for question in config["design"]["questions"])
+        _tell_rescue(config["design"]),
+        """Equivalence: the difference of two arms was held against a margin named beforehand by two one-sided tests [@tost],
+        whose p-value is small where the arms are the same within it; abundances, mean scores of signatures and mechanism
+        read-outs, no single genes."""
+        if _asks(config["design"], "equivalence")
         else "",
         _tell_families(config["design"]),
         """Robustness: every declared estimate was found anew without each mouse that can change it, measurements as they
@@ -251,6 +252,24 @@ def _write_tests(writer: _Writer, config: Mapping[str, Any], packages: Mapping[s
         a difference or a synergy leaves main effects standing: there the residuals of the model without the contrast are
         permuted [@freedmanlane], which is approximate. The smallest p-value that so few mice can give stands beside.""",
     )
+
+
+def _asks(design: Mapping[str, Any], kind: str) -> bool:
+    return any(question["kind"] == kind for question in design["questions"])
+
+
+def _tell_rescue(design: Mapping[str, Any]) -> str:
+    if not _asks(design, "rescue"):
+        return ""
+    learned = any(one["readout"] == "axis" for asked in design["questions"] for one in asked.get("readouts", ()))
+    axis = """ A learned axis weighs all genes by their shrunken change [@ash] in the other mice: every pair of a healthy and a
+        diseased mouse was scored on the axis of the rest, the treated on all of these axes, and intervals were widened for
+        the noise that scores share through the axes."""
+    return f"""Rescue: the repair over minus the damage, on read-outs declared in the config, with Fieller's interval
+        [@fieller] from the joint covariance of both effects, which share mice; not estimable where the damage is not
+        separated from zero.{axis if learned else ""} It is called complete where the repaired mice are the same as the healthy
+        within a margin by two one-sided tests [@tost]. Genes are called in two stages, the repair's p-value given the damage
+        seen, since both share the diseased mice."""
 
 
 def _tell_families(design: Mapping[str, Any]) -> str:

@@ -42,6 +42,8 @@ REFERENCES = {
     "aitchison": Reference("Aitchison J. The statistical analysis of compositional data. J R Stat Soc B 44, 139 (1982)", "10.1111/j.2517-6161.1982.tb01195.x"),
     "crumblr": Reference("Hoffman GE, Roussos P. Fast, flexible analysis of differences in cellular composition with crumblr. bioRxiv (2025)", "10.1101/2025.01.29.635498"),
     "fieller": Reference("Fieller EC. Some problems in interval estimation. J R Stat Soc B 16, 175 (1954)", "10.1111/j.2517-6161.1954.tb00159.x"),
+    "tost": Reference("Schuirmann DJ. A comparison of the two one-sided tests procedure and the power approach for assessing the equivalence of average bioavailability. J Pharmacokinet Biopharm 15, 657 (1987)", "10.1007/BF01068419"),
+    "ash": Reference("Stephens M. False discovery rates: a new deal. Biostatistics 18, 275 (2017)", "10.1093/biostatistics/kxw041"),
     "multiverse": Reference("Simonsohn U, Simmons JP, Nelson LD. Specification curve analysis. Nat Hum Behav 4, 1208 (2020)", "10.1038/s41562-020-0912-z"),
     "holm": Reference("Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 6, 65 (1979)", "10.2307/4615733"),
     "freedmanlane": Reference("Freedman D, Lane D. A nonstochastic interpretation of reported significance levels. J Bus Econ Stat 1, 292 (1983)", "10.1080/07350015.1983.10509354"),

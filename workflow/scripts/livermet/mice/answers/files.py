@@ -10,7 +10,7 @@ import pandas as pd
 
 from livermet import keys
 from livermet.mice.design.model import ARM, UNIT, Design
-from livermet.mice.endpoints import rescue
+from livermet.mice.endpoints import rescue, rescued_genes
 from livermet.mice.endpoints.composition import membership
 from livermet.mice.models import equivalence
 from livermet.mice.models.contrasts import N_MICE
@@ -53,7 +53,7 @@ FIRST_COLUMNS = {
     "mechanism": ["readout", keys.POPULATION, keys.ESTIMATE, "unit", *STATISTICS[1:], keys.MDE],
     "robustness": [keys.ENDPOINT, keys.POPULATION, keys.READOUT, keys.ESTIMATE],
     "rescue": rescue.COLUMNS[1:-1],
-    "rescue_genes": rescue.GENE_COLUMNS[1:],
+    "rescue_genes": rescued_genes.GENE_COLUMNS[1:],
 }
 
 

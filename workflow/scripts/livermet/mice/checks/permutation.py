@@ -170,12 +170,27 @@ def permute(values: Array, model: Model, ways: Relabelling, prior: Prior, seed: 
     return Null(float(seen.mean()), float(mirror.mean()), len(ways.orders) - 1)
 
 
-def find_prior(fit: RowFit, moderate: bool) -> Prior:
-    """What the rows know together of the residual variance; nothing where they are of different kinds or too few."""
+def find_prior(fit: RowFit, row: int, moderate: bool) -> Prior:
+    """What all rows know together of one row's residual variance.
+
+    Parameters
+    ----------
+    fit
+        The rows, not moderated.
+    row
+        Place of the row: its variance is expected to be the larger, the lower its weights.
+    moderate
+        False for rows of different kinds, which say nothing of each other.
+
+    Returns
+    -------
+    Prior
+        Nothing (0 df) where rows are not moderated or too few.
+    """
     fitted = (fit.residual_df > 0) & (fit.variance > 0)
     if not moderate or fitted.sum() < MIN_ROWS_TO_MODERATE:
         return Prior()
     from pylimma import squeeze_var  # a second of import, for those who need it
 
-    found = squeeze_var(fit.variance[fitted], fit.residual_df[fitted])
-    return Prior(float(np.max(found["df_prior"])), float(np.max(found["var_prior"])))
+    found = squeeze_var((fit.variance * fit.precision)[fitted], fit.residual_df[fitted])
+    return Prior(float(np.max(found["df_prior"])), float(np.max(found["var_prior"])) / float(fit.precision[row]))

@@ -205,7 +205,7 @@ class _Checker:
             weights=weights[row][used],
             correlation=correlation[np.ix_(used, used)],
         )
-        null: Null = permute(values[row][used], model, ways, find_prior(raw, rows.moderate), self.seed)
+        null: Null = permute(values[row][used], model, ways, find_prior(raw, row, rows.moderate), self.seed)
         return {
             keys.PERMUTATION_P_VALUE: null.p_value,
             keys.SMALLEST_P: null.smallest,

@@ -12,8 +12,13 @@ is none, the treated mice have no part in that noise, and half of it seems repai
 - the weight of a gene is the posterior mean of its log2 fold change, over a spike at 0 and normal slabs whose shares are
   learned from all genes (adaptive shrinkage, Stephens 2017, doi:10.1093/biostatistics/kxw041), over its moderated residual
   variance (Smyth 2004, doi:10.2202/1544-6115.1027). Absolute weights add up to 1: a score is a weighted mean of log2 levels.
+- how much a gene varies is told by the training mice and by arms that the question does not name, these in two halves of
+  which each is scored by the axes of the other: else they would seem to scatter less than the mice in question.
 - scores of two mice of one arm share noise: each weighs the other's genes. Their scatter does not show it, and intervals
   from the scatter alone are too short. :meth:`LearnedAxis.widen` adds what is missing (see there).
+
+Where a damage is only just separated from 0, the cohorts in which it is are those that happened to show it too large; in
+them, and on any axis, the index leans a little towards .5. The width of its interval tells.
 """
 
 from __future__ import annotations
@@ -28,12 +33,8 @@ from livermet import keys
 from livermet.mice.design.model import ARM, Contrast, Design
 from livermet.mice.endpoints.readouts import Measured, Profiles
 from livermet.mice.models.linear import Array
+from livermet.mice.models.shrinkage import shrink
 
-SLABS = np.array(
-    [0.0, 0.25, 0.5, 1.0, 2.0]
-)  # standard deviations of the log2 changes that are thought of; 0: no change
-SPIKE = 10.0  # ashr's own penalty: as if ten genes more were known not to change
-STEPS = 30
 MIN_GENES = 50  # with fewer there are no shares to learn
 MIN_MICE = 2  # of each arm: one is left out
 LEAST_VARIANCE = 1e-3  # between mice, squared log2
@@ -143,13 +144,18 @@ def learn_axis(
     if reason:
         return LearnedAxis(Measured.nothing(profiles.units, reason))
     outside = ~(healthy | diseased)
-    learner = _Learner(values.to_numpy(), variance.to_numpy().mean(axis=0), units, part, diseased, outside & ~repaired)
+    halves = _halves(units, outside & ~repaired)
+    learner = _Learner(values.to_numpy(), variance.to_numpy().mean(axis=0), units, part, diseased, halves)
     names = units[keys.MOUSE].to_numpy()
-    axes = np.array([[learner.weigh(~outside & ~np.isin(names, [i, j])) for j in mice[1]] for i in mice[0]])
-    unseen = [
-        axes.mean(axis=(0, 1)) if out else _unseen(axes, mice, name)
-        for out, name in zip(outside, names, strict=True)
-    ]  # fmt: skip
+    axes = np.array(
+        [[learner.weigh(~outside & ~np.isin(names, [i, j])) for j in mice[1]] for i in mice[0]]
+    )  # healthy x diseased x halves x genes
+    unseen = np.array([_unseen(axes, mice, name, [name in names[half] for half in halves]) for name in names])
+    if not np.isfinite(unseen).all():
+        covariates = " and ".join(part.settings["covariates"])
+        return LearnedAxis(
+            Measured.nothing(profiles.units, f"too few mice to learn an axis that is not one of {covariates}")
+        )
     # What is taken off drops out of damage and repair; it keeps levels out of the scatter of scores on several axes.
     centred = values.to_numpy() - values.to_numpy()[outside].mean(axis=0)
     scores = pd.Series([score @ axis for score, axis in zip(centred, unseen, strict=True)], index=units.index)
@@ -159,12 +165,12 @@ def learn_axis(
     )
     return LearnedAxis(
         Measured(scores.reindex(profiles.units), noise.reindex(profiles.units), profiles.n_cells),
-        _product(axes, centred, part, units, outside),
+        _product(axes, centred, part, units, outside, halves),
         n_healthy,
         n_diseased,
         n_repaired,
         n_outside,
-        _describe(axes.mean(axis=(0, 1)), symbols.astype(str).to_numpy()[values.columns]),
+        _describe(np.nanmean(axes, axis=(0, 1, 2)), symbols.astype(str).to_numpy()[values.columns]),
     )
 
 
@@ -176,10 +182,19 @@ def _why_not(mice: list[list[str]], arms: list[set[str]], n_genes: int) -> str:
     return "" if n_genes >= MIN_GENES else f"only {n_genes} genes have enough counts to learn an axis from"
 
 
-def _unseen(axes: Array, mice: list[list[str]], name: str) -> Array:
-    """Mean of the axes learned without a mouse of either arm."""
-    left_out = np.array([[name in (i, j) for j in mice[1]] for i in mice[0]])
-    return np.asarray(axes[left_out].mean(axis=0))
+def _halves(units: pd.DataFrame, others: np.ndarray) -> list[np.ndarray]:
+    """Mice of the arms that the question does not name, in two halves by arm: each tells of noise, and is scored by the other."""
+    arms = list(dict.fromkeys(units.loc[others, ARM]))
+    return [others & units[ARM].isin(arms[half::2]).to_numpy() for half in (0, 1)]
+
+
+def _unseen(axes: Array, mice: list[list[str]], name: str, in_half: list[bool]) -> Array:
+    """Mean of the axes that know nothing of a mouse: left out of its arm, and not of the half that told of the noise."""
+    trains = name in mice[0] or name in mice[1]
+    left_out = np.array([[name in (i, j) or not trains for j in mice[1]] for i in mice[0]])
+    chosen = axes[left_out][:, [not seen for seen in in_half]].reshape(-1, axes.shape[-1])
+    chosen = chosen[np.isfinite(chosen).all(axis=1)]
+    return np.asarray(chosen.mean(axis=0)) if len(chosen) else np.full(axes.shape[-1], np.nan)
 
 
 class _Learner:
@@ -192,33 +207,41 @@ class _Learner:
         units: pd.DataFrame,
         part: Design,
         diseased: np.ndarray,
-        others: np.ndarray,
+        halves: list[np.ndarray],
     ) -> None:
         covariates = [name for name in part.matrix if str(name).split("[")[0] in part.settings["covariates"]]
         self.values, self.counting, self.side = values, counting, diseased.astype(float)
         self.nuisance = part.matrix.loc[units.index, covariates].to_numpy(dtype=float)
         # Arms that the question does not name tell how much a gene varies, and nothing on the means that are compared.
-        self.squares, self.df = _residuals(values[others], part.matrix.loc[units.index[others]].to_numpy(dtype=float))
+        matrix = part.matrix.loc[units.index].to_numpy(dtype=float)
+        self.others = [_residuals(values[half], matrix[half]) for half in halves]
 
     def weigh(self, chosen: np.ndarray) -> Array:
-        """The axis of the chosen mice; absolute weights add up to 1."""
-        from pylimma import squeeze_var  # a second of import, for those who need it
+        """Axes of the chosen mice, one for each half of the others; NaN where a covariate cannot be told from the damage.
 
-        y, side = self.values[chosen], np.column_stack([np.ones(chosen.sum()), self.side[chosen]])
-        x = np.column_stack([side, self.nuisance[chosen]])
+        An axis that holds a covariate would not do: mice left out of a balanced study lean to its other side.
+        """
+        y = self.values[chosen]
+        x = np.column_stack([np.ones(chosen.sum()), self.side[chosen], self.nuisance[chosen]])
         inverse = np.linalg.pinv(x, rcond=1e-10)
         if not np.allclose((inverse @ x)[1], np.eye(x.shape[1])[1]):
-            x, inverse = side, np.linalg.pinv(side)  # too few mice to tell covariates apart; any axis is a fair one
+            return np.full((len(self.others), y.shape[1]), np.nan)
         change, spread = inverse[1] @ y, float(inverse[1] @ inverse[1])
         squares, df = _residuals(y, x)
-        squares, df = squares + self.squares, df + self.df
-        residual = np.ones(y.shape[1])
+        found = [self._weights(change, spread, squares + others, df + others_df) for others, others_df in self.others]
+        return np.array(found)
+
+    def _weights(self, change: Array, spread: float, squares: Array, df: float) -> Array:
+        """Shrunken changes over residual variances; absolute weights add up to 1."""
+        from pylimma import squeeze_var  # a second of import, for those who need it
+
+        residual = np.ones(len(change))
         if df > 0 and (squares > 0).sum() > 2:
             # Genes with few counts vary more for that alone: variances are alike once that is divided out.
             expected = self.counting + max(float(np.median(squares / df - self.counting)), LEAST_VARIANCE)
             found = squeeze_var(squares / df / expected, np.full(len(squares), float(df)))
             residual = expected * np.asarray(found["var_post"])
-        weights = shrink(change, residual * spread) / residual
+        weights = shrink(change, residual * spread).mean() / residual
         total = np.abs(weights).sum()
         return np.asarray(weights / total if total > 0 else weights)
 
@@ -231,35 +254,14 @@ def _residuals(y: Array, x: Array) -> tuple[Array, float]:
     return (left**2).sum(axis=0), float(len(y) - np.linalg.matrix_rank(x))
 
 
-def shrink(change: Array, variance: Array) -> Array:
-    """Posterior means of changes under a spike at 0 and normal slabs, whose shares are fitted to all of them.
-
-    Parameters
-    ----------
-    change
-        One a gene, log2.
-    variance
-        Sampling variance of each.
-
-    Returns
-    -------
-    numpy.ndarray
-        One number a gene, nearer to 0 than the change.
-    """
-    total = variance[:, None] + SLABS**2
-    likelihood = -0.5 * (np.log(total) + (change**2)[:, None] / total)
-    likelihood = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
-    shares = np.array([0.6, *[0.4 / (len(SLABS) - 1)] * (len(SLABS) - 1)])
-    for _ in range(STEPS):
-        # A column of responsibilities adds up to its share times these; the rows need never be written out.
-        shares = shares * (likelihood.T @ (1 / (likelihood @ shares)))
-        shares[0] += SPIKE - 1
-        shares /= shares.sum()
-    weighted = likelihood * shares
-    return np.asarray(((weighted * (SLABS**2 / total)).sum(axis=1) / weighted.sum(axis=1)) * change)
-
-
-def _product(axes: Array, centred: Array, part: Design, units: pd.DataFrame, outside: np.ndarray) -> float:
+def _product(
+    axes: Array,
+    centred: Array,
+    part: Design,
+    units: pd.DataFrame,
+    outside: np.ndarray,
+    halves: list[np.ndarray],
+) -> float:
     """Variance of the product of two mice's noise, from mice that never train.
 
     The mean axis without healthy mouse i differs from that without another by their noise alone, over m - 1.
@@ -270,9 +272,14 @@ def _product(axes: Array, centred: Array, part: Design, units: pd.DataFrame, out
     if df <= 0:
         return 0.0
     left = (y - x @ (np.linalg.pinv(x, rcond=1e-10) @ y)) * np.sqrt(len(y) / df)
-    found = [
-        (axes.shape[side] - 1) ** 2 * (axes.mean(axis=1 - side) @ left.T).var(axis=0, ddof=1).mean() for side in (0, 1)
-    ]
+    unheard = 1.0 - np.array(halves)[:, outside]  # halves x mice: whose noise the weights do not know
+    known = np.asarray(np.isfinite(axes).all(axis=-1))
+    axes = np.where(known[..., None], axes, 0.0)
+    found = []
+    for side in (0, 1):
+        each = np.einsum("ahg,mg,hm->am", axes.sum(axis=1 - side), left, unheard / unheard.sum(axis=0))
+        each = each / known[..., 0].sum(axis=1 - side)[:, None]
+        found.append((axes.shape[side] - 1) ** 2 * each.var(axis=0, ddof=1).mean())
     return float(np.mean(found))
 
 

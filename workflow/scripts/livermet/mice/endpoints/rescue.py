@@ -27,10 +27,11 @@ from livermet.mice.design.model import UNIT, Contrast, Design
 from livermet.mice.endpoints.applicable import circular_genes
 from livermet.mice.endpoints.axis import LearnedAxis, learn_axis
 from livermet.mice.endpoints.readouts import Measured, profile
+from livermet.mice.endpoints.rescued_genes import GENE_COLUMNS, rescue_genes
 from livermet.mice.models.contrasts import N_MICE, REASON, fit_part
 from livermet.mice.models.equivalence import tost
 from livermet.mice.models.fieller import BOUNDED, fieller
-from livermet.mice.models.linear import RowFit, adjust
+from livermet.mice.models.linear import RowFit
 from livermet.tcells.signatures import Signatures
 
 if TYPE_CHECKING:
@@ -71,21 +72,6 @@ COLUMNS = [
     "interval",
     "axis_genes",
     N_MICE,
-]
-GENE_COLUMNS = [
-    keys.QUESTION,
-    keys.POPULATION,
-    keys.GENE_ID,
-    keys.GENE,
-    "damage_log_fold_change",
-    "repair_log_fold_change",
-    RESCUE,
-    "damage_adjusted_p_value",
-    "repair_adjusted_p_value",
-    "two_stage",
-    "strict_p_value",
-    "strict_adjusted_p_value",
-    "strict",
 ]
 
 
@@ -142,7 +128,7 @@ def test_rescue(
     order = {name: place for place, name in enumerate(asked)}
     table = pd.DataFrame(rows, columns=COLUMNS).astype({COMPLETE: "boolean"})
     table = table.sort_values(keys.QUESTION, key=lambda column: column.map(order), kind="stable", ignore_index=True)
-    genes = [rescue_genes(expression, design[name], settings["confidence"]) for name in asked]
+    genes = [rescue_genes(expression, design, name, settings["confidence"]) for name in asked]
     return {
         RESCUE: table,
         "genes": pd.concat(genes, ignore_index=True) if genes else pd.DataFrame(columns=GENE_COLUMNS),
@@ -282,55 +268,3 @@ def _complete(found: Mapping[str, Any], margin: float, confidence: float) -> dic
         return {COMPLETE: True, COMPLETENESS: SHOWN}
     some = found["remaining_ci_low"] > 0 or found["remaining_ci_high"] < 0
     return {COMPLETE: False, COMPLETENESS: REMAINS if some else NOT_SHOWN}
-
-
-def rescue_genes(expression: pd.DataFrame, contrast: Contrast, confidence: float = 0.95) -> pd.DataFrame:
-    """Genes that the damage moves and the repair moves back.
-
-    Parameters
-    ----------
-    expression
-        Columns question, population, gene_id, gene, log_fold_change, p_value.
-    contrast
-        The rescue question, with its damage and repair.
-    confidence
-        1 - confidence is the false discovery rate of both stages.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `two_stage`: of the genes whose damage passes Benjamini-Hochberg in the population, those whose repair passes it
-        among them, in the other direction. `strict`: the larger of both p-values passes over all genes (the intersection
-        union test, Berger 1982, doi:10.1080/00401706.1982.10487790), in the other direction. Genes that pass neither
-        first stage nor strict test are left out.
-    """
-    about = [keys.POPULATION, keys.GENE_ID, keys.GENE]
-    columns = [*about, keys.LOG_FOLD_CHANGE, keys.P_VALUE]
-    damage, repair = (
-        expression.loc[expression[keys.QUESTION] == name, columns] for name in (contrast.damage, contrast.repair)
-    )
-    both = damage.merge(repair, on=about, suffixes=("_damage", "_repair")).dropna(subset=[f"{keys.P_VALUE}_damage"])
-    tables = [_two_stage(group.copy(), 1 - confidence) for _, group in both.groupby(keys.POPULATION, sort=False)]
-    if not tables:
-        return pd.DataFrame(columns=GENE_COLUMNS)
-    table = pd.concat(tables, ignore_index=True)
-    table.insert(0, keys.QUESTION, contrast.name)
-    return table[GENE_COLUMNS]
-
-
-def _two_stage(genes: pd.DataFrame, rate: float) -> pd.DataFrame:
-    """Both calls within one population."""
-    p_damage, p_repair = genes[f"{keys.P_VALUE}_damage"], genes[f"{keys.P_VALUE}_repair"]
-    genes["damage_log_fold_change"] = genes[f"{keys.LOG_FOLD_CHANGE}_damage"]
-    genes["repair_log_fold_change"] = genes[f"{keys.LOG_FOLD_CHANGE}_repair"]
-    opposite = genes["damage_log_fold_change"] * genes["repair_log_fold_change"] < 0
-    genes[RESCUE] = -genes["repair_log_fold_change"] / genes["damage_log_fold_change"]
-    genes["damage_adjusted_p_value"] = adjust(p_damage)
-    first = genes["damage_adjusted_p_value"] < rate
-    genes["repair_adjusted_p_value"] = adjust(p_repair.where(first))
-    genes["two_stage"] = first & (genes["repair_adjusted_p_value"] < rate) & opposite
-    # What moves on in the same direction is evidence against a rescue, never for it.
-    genes["strict_p_value"] = p_damage.where(p_damage > p_repair, p_repair).where(opposite, 1.0)
-    genes["strict_adjusted_p_value"] = adjust(genes["strict_p_value"])
-    genes["strict"] = genes["strict_adjusted_p_value"] < rate
-    return genes[first | genes["strict"]].sort_values(["damage_adjusted_p_value", keys.GENE], kind="stable")

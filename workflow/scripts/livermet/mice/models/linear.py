@@ -56,6 +56,8 @@ class RowFit:
         Degrees of freedom of the row's residuals, and of its variance with what the prior adds.
     used
         Rows x units: which units a row was fitted to.
+    precision
+        Mean weight of each row: how sure it is expected to be beside the others.
     """
 
     names: tuple[str, ...]
@@ -66,6 +68,7 @@ class RowFit:
     residual_df: Array
     total_df: Array
     used: npt.NDArray[np.bool_]
+    precision: Array
 
     def joint(self, row: int, contrasts: Array) -> tuple[Array, Array]:
         """Estimates of several contrasts (k x columns) in one row, with their covariance; NaN where not estimable."""
@@ -134,9 +137,11 @@ def fit_rows(
     matrix
         Units x columns: the design matrix, of any rank.
     weights
-        Rows x units: precisions up to a factor per row; None for equal ones.
+        Rows x units: precisions, up to one factor for all of them; None for equal ones.
     moderate
-        Squeeze the residual variances of the rows towards each other (done with five rows or more).
+        Squeeze the residual variances of the rows towards each other (done with five rows or more), each relative to what
+        its weights expect: a rare population counts with more noise than a common one, and is not to be taken for as
+        sure.
     blocks
         The mouse of each unit. Where a mouse has several units they are correlated, by one correlation that all rows
         share (Smyth, Michaud & Scott 2005, doi:10.1093/bioinformatics/bti270), and the least squares are generalised.
@@ -154,16 +159,18 @@ def fit_rows(
     fits = [_fit_row(y[row][use], x[use], w[row][use], correlation[np.ix_(use, use)]) for row, use in enumerate(used)]
     columns = x.shape[1]
     residual_df = np.array([fit[4] for fit in fits], dtype=float)
-    variance, total_df = _moderate(np.array([fit[3] for fit in fits]), residual_df, moderate)
+    precision = np.array([w[row][use].mean() if use.any() else 1.0 for row, use in enumerate(used)])
+    relative, total_df = _moderate(np.array([fit[3] for fit in fits]) * precision, residual_df, moderate)
     return RowFit(
         names=tuple(str(name) for name in values.index),
         coefficients=np.array([fit[0] for fit in fits]).reshape(-1, columns),
         covariance=np.array([fit[1] for fit in fits]).reshape(-1, columns, columns),
         projection=np.array([fit[2] for fit in fits]).reshape(-1, columns, columns),
-        variance=variance,
+        variance=relative / precision,
         residual_df=residual_df,
         total_df=total_df,
         used=used,
+        precision=precision,
     )
 
 
@@ -235,7 +242,7 @@ def precision_weights(values: pd.DataFrame, sampling_variance: Array, matrix: Ar
     Returns
     -------
     numpy.ndarray
-        Rows x units, each row's mean 1 over what was measured; 0 where not measured.
+        Rows x units, comparable between rows; 0 where not measured.
     """
     y = values.to_numpy(dtype=float)
     between = []
@@ -249,9 +256,7 @@ def precision_weights(values: pd.DataFrame, sampling_variance: Array, matrix: Ar
             noise = (1 - np.diag(hat)) @ variance[use]
             between.append((residuals @ residuals - noise) / df)
     shared = max(float(np.median(between)), 0.0) if between else 0.0
-    weights = np.where(np.isfinite(y) & np.isfinite(sampling_variance), 1 / (sampling_variance + shared), 0.0)
-    means = np.nanmean(np.where(weights > 0, weights, np.nan), axis=1, keepdims=True) if weights.any() else 1.0
-    return np.nan_to_num(weights / means)
+    return np.where(np.isfinite(y) & np.isfinite(sampling_variance), 1 / (sampling_variance + shared), 0.0)
 
 
 def adjust(p_values: Sequence[float] | pd.Series | Array) -> Array:
