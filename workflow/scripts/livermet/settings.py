@@ -145,9 +145,13 @@ class Equivalence(Section):
     name: Name
     sentence: str = Field("", description="the question in words; made from the levels where empty")
     arm: Annotated[dict[Name, Name], Field(min_length=1)] = Field(description="factor -> level of the arm judged")
-    like: Annotated[dict[Name, Name], Field(min_length=1)] = Field(description="factor -> level of the arm it is held against")
+    like: Annotated[dict[Name, Name], Field(min_length=1)] = Field(
+        description="factor -> level of the arm it is held against"
+    )
     margin: float | None = Field(
-        None, gt=0, description="log2 difference (log2 odds for shares) still called the same; empty: effect_of_interest"
+        None,
+        gt=0,
+        description="log2 difference (log2 odds for shares) still called the same; empty: effect_of_interest",
     )
     signature_margin: float | None = Field(
         None, gt=0, description="margin for gene sets, whose means move less than an abundance; empty: margin"
@@ -235,7 +239,9 @@ class Design(Section):
 class Multiverse(Section):
     """The same questions under other analytic choices: every combination, the study's own among them."""
 
-    enabled: bool = Field(False, description="repeat cells, labels and tests for every combination, and draw the curves")
+    enabled: bool = Field(
+        False, description="repeat cells, labels and tests for every combination, and draw the curves"
+    )
     mads: list[Annotated[float, Field(gt=0)]] = Field([3.0, 5.0, 7.0], description="strictness of the adaptive cuts")
     doublets: list[Literal["remove", "keep", "strict"]] = Field(
         ["remove", "keep"], description="called doublets: remove, keep, or strict (called at twice the expected rate)"

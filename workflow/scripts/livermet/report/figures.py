@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 # Where each figure stands, in this order; a figure that a study does not have is left out.
 PLACES: dict[str, tuple[str, ...]] = {
-    "answers": ("answers", "robustness", "composition", "totals", "pathways", "gene_counts", "volcanoes", "rescue", "specification_curve"),
+    "answers": (
+        "answers",
+        "robustness",
+        "composition",
+        "totals",
+        "pathways",
+        "gene_counts",
+        "volcanoes",
+        "rescue",
+        "specification_curve",
+    ),
     "mechanism": ("mechanism",),
     "pseudoreplication": ("pseudoreplication",),
     "cells": ("umap", "umap_arms", "markers", "stability"),

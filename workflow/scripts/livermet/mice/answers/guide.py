@@ -62,7 +62,9 @@ def describe_question(name: str, findings: Mapping[str, Any], settings: Mapping[
         f"- Evidence: {verdict['tier']}, because {verdict['because']}",
     ]
     if verdict["smallest_p"] is not None:
-        lines.append(f"- Smallest p-value that exchanging labels of these mice can give: {verdict['smallest_p']:.3g}, two-sided")
+        lines.append(
+            f"- Smallest p-value that exchanging labels of these mice can give: {verdict['smallest_p']:.3g}, two-sided"
+        )
     if verdict["advice"]:
         lines.append(f"- What would help: {verdict['advice']}")
     lines += [

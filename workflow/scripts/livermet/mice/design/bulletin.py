@@ -37,7 +37,9 @@ def write_bulletin(findings: Mapping[str, Any], study: str) -> str:
         lines += _entry("aliasing" if not place else "", sentence)
     for place, note in enumerate(findings["notes"]):
         lines += _entry("mind" if not place else "", note)
-    lines.append(f"{'questions':<{MARGIN}}{count_tiers(findings)}; least p: what exchanging labels of mice can give at best")
+    lines.append(
+        f"{'questions':<{MARGIN}}{count_tiers(findings)}; least p: what exchanging labels of mice can give at best"
+    )
     for verdict in findings["verdicts"]:
         lines += _question(verdict)
     return "\n".join(lines)
