@@ -19,6 +19,8 @@ from tests.unit.mice.pseudobulks import draw_pseudobulk
 from livermet import keys
 from livermet.cells.twins import find_twins
 from livermet.inputs.duplicates import find_duplicates
+from livermet.mice.design.doctor import examine
+from livermet.mice.design.estimability import df_between_mice
 from livermet.mice.design.model import Design, build_design, check
 from livermet.mice.endpoints.composition import test_composition
 from livermet.mice.endpoints.expression import test_expression
@@ -304,6 +306,22 @@ def test_a_pool_is_one_replicate_and_said() -> None:
     assert "mouse 'hn0' is '5' and '2'" in check(lanes, make_settings())[0].found
 
 
+def test_more_tissues_make_no_more_mice() -> None:
+    """Two mice against two leave two degrees of freedom, in one tissue as in three."""
+    sheet = make_sheet(0, arms={("healthy", "none"): 2, ("tumour", "none"): 2})
+    each = [
+        sheet.assign(tissue=name).rename(index=lambda old, name=name: f"{old}_{name}")
+        for name in ("liver", "blood", "node")
+    ]
+    effect = {"name": "where", "kind": "effect", "factor": "tissue", "level": "blood", "reference": "liver",
+              "within": {"site": "tumour"}}  # fmt: skip
+    factors = {"site": ["healthy", "tumour"], "tissue": ["liver", "blood", "node"]}
+    design = build_design(pd.concat(each), make_settings(questions=[effect], factors=factors))
+    assert (design.residual_df, df_between_mice(design.units, design.matrix)) == (6, 2)
+    assert design["where"].tier == "exploratory"
+    assert examine(design).questions[0].because == "2 residual df, where 3 are wanted"
+
+
 def test_tissues_of_a_mouse_are_blocks_and_no_replicates() -> None:
     """Mice differ much, their tissues do not: the block makes the tissue effect precise, and mice are counted once."""
     sheet = make_sheet(3)
@@ -316,6 +334,7 @@ def test_tissues_of_a_mouse_are_blocks_and_no_replicates() -> None:
     assert (len(parts["drug"].units), parts["drug"].residual_df) == (12, 8)
     assert parts["drug"]["drug"].n_mice == {"tumour.drug.liver": 3, "tumour.none.liver": 3}
     assert len(parts["where"].units) == 24
+    assert parts["where"]["where"].tier == "confirmatory"
     assert check(both, make_settings(questions=[make_settings()["questions"][1]]))[0].found == (
         "does not say which tissue it is about (liver, blood)"
     )

@@ -15,7 +15,7 @@ from livermet import keys
 from livermet.mice.design import questions as asked
 from livermet.mice.design.advice import advise
 from livermet.mice.design.aliasing import is_number
-from livermet.mice.design.estimability import ARM, MIN_MICE_PER_ARM, MIN_RESIDUAL_DF, Contrast
+from livermet.mice.design.estimability import ARM, MIN_MICE_PER_ARM, MIN_RESIDUAL_DF, Contrast, df_between_mice
 from livermet.mice.design.model import Design
 from livermet.mice.design.questions import TISSUE
 from livermet.mice.design.support import attainable_p, describe_vector, names_of, support
@@ -156,6 +156,7 @@ def _because(contrast: Contrast, design: Design, mice: Mapping[str, list[str]]) 
     df = design.residual_df
     if df == 0:
         return "the model uses up every mouse: no residual degree of freedom is left to judge a difference by"
+    df = min(df, df_between_mice(design.units, design.matrix))
     short = [f"{group} has {_count(names)}" for group, names in mice.items() if len(names) < MIN_MICE_PER_ARM]
     if contrast.tier == keys.CONFIRMATORY:
         least = min(len(names) for names in mice.values())

@@ -97,6 +97,28 @@ def arm_grid(factors: Mapping[str, list[str]]) -> pd.DataFrame:
     return grid.set_index(ARM, drop=False)
 
 
+def df_between_mice(units: pd.DataFrame, matrix: pd.DataFrame) -> int:
+    """Residual degrees of freedom that the mice leave, whatever the number of their tissues.
+
+    Parameters
+    ----------
+    units
+        Index unit; column mouse.
+    matrix
+        Units x columns.
+
+    Returns
+    -------
+    int
+        Mice less the rank of the matrix averaged within them: the usual ones where every mouse is one unit. Two tissues of
+        a mouse tell two things, yet they are no second mouse to judge a treatment by.
+    """
+    if units.empty:
+        return 0
+    means = matrix.groupby(units[keys.MOUSE].to_numpy()).mean().to_numpy()
+    return len(means) - int(np.linalg.matrix_rank(means))
+
+
 @dataclass(frozen=True)
 class Judge:
     """What is needed to say whether a question can be answered."""
@@ -201,7 +223,8 @@ class Judge:
             return keys.DESCRIPTIVE
         # In a full model each arm stands alone; in an additive one a level is known from all the mice that have it.
         counts = list(n_mice.values()) if self.full else [self._count(term) for term in signed]
-        if self.residual_df < MIN_RESIDUAL_DF or min(counts) < MIN_MICE_PER_ARM:
+        df = min(self.residual_df, df_between_mice(self.units, self.reduced))
+        if df < MIN_RESIDUAL_DF or min(counts) < MIN_MICE_PER_ARM:
             return keys.EXPLORATORY
         return keys.CONFIRMATORY
 
