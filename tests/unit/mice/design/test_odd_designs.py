@@ -319,7 +319,7 @@ def test_more_tissues_make_no_more_mice() -> None:
     design = build_design(pd.concat(each), make_settings(questions=[effect], factors=factors))
     assert (design.residual_df, df_between_mice(design.units, design.matrix)) == (6, 2)
     assert design["where"].tier == "exploratory"
-    assert examine(design).questions[0].because == "2 residual df, where 3 are wanted"
+    assert examine(design).verdicts[0].because == "2 residual df, where 3 are wanted"
 
 
 def test_tissues_of_a_mouse_are_blocks_and_no_replicates() -> None:
