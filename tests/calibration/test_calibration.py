@@ -13,7 +13,12 @@ from benchmarks.calibration.scenarios import SCENARIOS
 SEED = 77  # not the committed run's: the same draws would agree by themselves
 AGREEMENT = 5.0  # standard errors; a hundred numbers are compared, some of skewed shares
 #: targets that the method does not reach in every setting, each explained in the README
-KNOWN: set[tuple[str, str, str]] = set()
+KNOWN: set[tuple[str, str, str]] = {
+    ("differential", "2x2 with batch, n=4", "fdp_interaction"),
+    ("differential", "2x4, n=3", "fdp_interaction"),
+    ("differential", "2x4, n=4", "fdp_interaction"),
+    ("rescue", "2x2, n=4, truth 0.5", "signature_called_complete_at_the_margin"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +33,7 @@ def test_every_setting_is_there_with_its_data_sets(committed: pd.DataFrame) -> N
         for case in scenario.cases:
             rows = committed[(committed["scenario"] == name) & (committed["setting"] == case.setting)]
             assert rows["n_data_sets"].max() == case.n_data_sets, (name, case.setting)
-            assert set(scenario.targets) & set(rows["quantity"]), (name, case.setting)
+            assert not scenario.targets or set(scenario.targets) & set(rows["quantity"]), (name, case.setting)
     assert committed["seed"].nunique() == 1
 
 
@@ -55,7 +60,9 @@ def test_targets_are_held(committed: pd.DataFrame) -> None:
     missed = judged[judged["verdict"] == MISSED]
     assert set(missed[["scenario", "setting", "quantity"]].itertuples(index=False, name=None)) == KNOWN
     assert set(judged["verdict"]) <= {MET, COMPATIBLE, MISSED}
-    assert (judged["verdict"] == MET).mean() > 0.7
+    inside = judged["verdict"] == MET
+    assert inside[judged["scenario"].isin(["one_mouse_an_arm", "mice_needed"])].all()
+    assert (judged["verdict"] != MISSED).mean() > 0.95
 
 
 def test_power_is_the_table_of_the_runs(committed: pd.DataFrame) -> None:
