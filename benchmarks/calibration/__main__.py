@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, choices=(1, 2), default=1)
     parser.add_argument("--data-sets", type=int, help="data sets of each setting, instead of its own number")
     parser.add_argument("--out", type=Path, help="folder of the results (default: beside the code)")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     folder = options.out or (None if options.quick else RESULTS)
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         processes=options.processes,
         folder=folder,
         n_data_sets=options.data_sets,
+        resume=options.resume,
     )
     print(table[SHOWN].to_string(index=False, float_format=lambda value: f"{value:.3f}"))
     power = power_table(table)

@@ -92,6 +92,7 @@ def run(
     processes: int = 1,
     folder: Path | None = None,
     n_data_sets: int | None = None,
+    resume: bool = False,
 ) -> pd.DataFrame:
     """Run scenarios setting by setting.
 
@@ -109,12 +110,16 @@ def run(
         Where results are kept after every setting; None: nowhere.
     n_data_sets
         Instead of each setting's own number.
+    resume
+        Take settings that `folder` has with this seed and number from there.
 
     Returns
     -------
     pandas.DataFrame
         All rows.
     """
+    path = folder / "calibration.tsv" if folder and resume else None
+    before = read(path) if path and path.is_file() else pd.DataFrame(columns=list(COLUMNS))
     tables = []
     with _pool(processes) as pool:
         for name in names:
@@ -123,7 +128,11 @@ def run(
                 if quick and not case.quick:
                     continue
                 start = time.perf_counter()
+                kept = before[(before["scenario"] == name) & (before["setting"] == case.setting)]
                 n = n_data_sets or (scenario.n_quick if quick else case.n_data_sets)
+                if len(kept) and kept["n_data_sets"].max() == n and (kept["seed"] == seed).all():
+                    tables.append(kept)
+                    continue
                 table = run_case(scenario, case, n, seed, pool)
                 log.info("%s: %s: %d data sets, %.0f s", name, case.setting, n, time.perf_counter() - start)
                 tables.append(table)

@@ -11,7 +11,7 @@ from benchmarks.calibration.run import RESULTS, power_table, read, run
 from benchmarks.calibration.scenarios import SCENARIOS
 
 SEED = 77  # not the committed run's: the same draws would agree by themselves
-AGREEMENT = 5.0  # standard errors; a hundred numbers are compared, some of skewed shares
+AGREEMENT = 4.0  # standard errors; two hundred numbers are compared, some of skewed shares
 #: targets that the method does not reach in every setting, each explained in the README
 KNOWN: set[tuple[str, str, str]] = {
     ("differential", "2x2 with batch, n=4", "fdp_interaction"),
@@ -89,6 +89,9 @@ def test_a_fresh_run_agrees_within_monte_carlo_error(name: str, committed: pd.Da
     before = before.loc[fresh.index]
     # Scatter between data sets as the full run saw it: a handful of data sets cannot tell their own.
     scatter = before["mc_error"] * np.sqrt(before["n_data_sets"])
+    # Where all data sets were alike, the next one is not (Laplace's rule of succession).
+    rare = 1 / (before["n_data_sets"] + 2)
+    scatter = scatter.where(scatter > 0, np.sqrt(rare * (1 - rare)))
     error = scatter * np.sqrt(1 / fresh["n_data_sets"] + 1 / before["n_data_sets"])
-    off = (fresh["value"] - before["value"]).abs() / (error + 0.01)
+    off = (fresh["value"] - before["value"]).abs() / error
     assert (off.dropna() < AGREEMENT).all(), off.sort_values().tail()

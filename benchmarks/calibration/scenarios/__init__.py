@@ -6,6 +6,7 @@ from benchmarks.calibration.measures import Scenario
 from benchmarks.calibration.scenarios import (
     abundance,
     detectable,
+    dispersions,
     genes,
     replicates,
     rescued,
@@ -18,6 +19,7 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in (
         genes.NULL,
         genes.DIFFERENTIAL,
+        dispersions.SCENARIO,
         single_mice.SCENARIO,
         signatures.NULL,
         signatures.POWER,

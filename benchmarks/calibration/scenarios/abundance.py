@@ -90,5 +90,5 @@ SCENARIO = Scenario(
         _case(3, (), 0.0, 600.0),
     ],
     {"clr_fdp": Target(high=0.10), "clr_power_cd8_loss": Target(0.5)},
-    n_quick=15,
+    n_quick=30,
 )

@@ -63,15 +63,22 @@ def measure_null(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
     return found
 
 
-def measure_differential(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
-    """The treatment moves 10 % of the genes, .5 to 2 log2 either way, in the sick mice alone."""
-    design, noise = cohorts.make_design(values["n"], **values["layout"]), cohorts.Noise(**values.get("noise", {}))
+def draw_differential(rng: np.random.Generator, design: Design, noise: cohorts.Noise) -> tuple[Any, Any, Any]:
+    """Planted changes of every gene, sums and cells of one cohort."""
     genes = cohorts.draw_genes(rng, N_GENES, noise)
     moved = rng.random(N_GENES) < 0.1
     change = moved * rng.uniform(0.5, 2.0, N_GENES) * rng.choice([-1.0, 1.0], N_GENES)
     changes = cohorts.change_arm(design, cohorts.TREATED, change)
     changes += cohorts.batch_effects(rng, design, N_GENES, BATCH_SD)
-    table = call_both(analyse(*cohorts.draw_sums(rng, genes, changes, noise), design))
+    return change, *cohorts.draw_sums(rng, genes, changes, noise)
+
+
+def measure_differential(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
+    """The treatment moves 10 % of the genes, .5 to 2 log2 either way, in the sick mice alone."""
+    design = cohorts.make_design(values["n"], **values["layout"])
+    change, sums, n_cells = draw_differential(rng, design, cohorts.Noise(**values.get("noise", {})))
+    moved = change != 0
+    table = call_both(analyse(sums, n_cells, design))
     found: Counts = {}
     for family, name in (("effect", cohorts.REPAIR["name"]), ("interaction", cohorts.INTERACTION["name"])):
         chosen = table[table["question"] == name]
@@ -80,11 +87,16 @@ def measure_differential(rng: np.random.Generator, values: Mapping[str, Any]) ->
         covered = (chosen["ci_low"].to_numpy() <= truth) & (truth <= chosen["ci_high"].to_numpy())
         found[f"fdp_{family}"] = false_share(chosen["called"], true)
         found[f"voom_fdp_{family}"] = false_share(chosen["voom_called"], true)
+        found[f"both_fdp_{family}"] = false_share(chosen["called"] & chosen["voom_called"], true)
         found[f"coverage_{family}"] = share(covered)
         found[f"coverage_{family}_moved_genes"] = share(covered[true])
         found[f"type_1_{family}_unmoved_genes"] = share(chosen["p_value"].to_numpy()[~true] < LEVEL)
         found[f"found_{family}"] = share(chosen["called"].to_numpy()[true])
         found[f"voom_found_{family}"] = share(chosen["voom_called"].to_numpy()[true])
+        found[f"both_found_{family}"] = share((chosen["called"] & chosen["voom_called"]).to_numpy()[true])
+        weak = ~true & (chosen["mean_log_cpm"] <= chosen["mean_log_cpm"].quantile(0.25)).to_numpy()
+        found[f"type_1_{family}_weakest_quarter"] = share(chosen["p_value"].to_numpy()[weak] < LEVEL)
+        found[f"voom_type_1_{family}_weakest_quarter"] = share(chosen["voom_p_value"].to_numpy()[weak] < LEVEL)
     return found
 
 
