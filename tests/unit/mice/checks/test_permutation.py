@@ -12,7 +12,7 @@ from scipy import stats
 from tests.unit.mice.cohort import make_design, make_settings, make_sheet
 
 from livermet.mice.checks.permutation import Model, Null, Prior, permute, statistics
-from livermet.mice.checks.relabelling import RESIDUALS, is_covariate, relabel
+from livermet.mice.checks.relabelling import RESIDUALS, relabel
 from livermet.mice.design.model import Design, build_design
 
 NOTHING = Prior()
@@ -28,7 +28,7 @@ def cohort(n: int, covariates: dict[str, list[Any]] | None = None) -> Design:
 
 def null_of(values: np.ndarray, question: str, design: Design, prior: Prior = NOTHING, seed: int = 1) -> Null:
     matrix = design.matrix.to_numpy(dtype=float)
-    stays = is_covariate(list(design.matrix.columns), design.settings)
+    stays = design.is_covariate
     return permute(values, Model(matrix, stays, design.vector(question)), relabel(question, design, seed), prior, seed)
 
 
@@ -115,7 +115,7 @@ def test_the_residual_statistic_seen_is_the_t_of_the_model() -> None:
     design = cohort(3, {"batch": ["b1", "b2", "b3"]})
     matrix, values = design.matrix.to_numpy(dtype=float), np.random.default_rng(2).normal(size=12)
     ways = relabel("drug_by_site", design, 1)
-    model = Model(matrix, is_covariate(list(design.matrix.columns), design.settings), design.vector("drug_by_site"))
+    model = Model(matrix, design.is_covariate, design.vector("drug_by_site"))
     estimate, variance, unscaled = next(statistics(values[None, :], model, ways))
     seen = abs(estimate[0]) / np.sqrt(variance[0] * unscaled)
     assert seen == pytest.approx(t_by_hand(values, matrix, design.vector("drug_by_site")))
@@ -142,7 +142,7 @@ def test_nothing_to_be_found_is_found_as_often_as_it_should(question: str, batch
     design = cohort(4, {"batch": list(range(batches))} if batches else None)
     ways = relabel(question, design, 1, sampled=199)
     matrix = design.matrix.to_numpy(dtype=float)
-    stays = is_covariate(list(design.matrix.columns), design.settings)
+    stays = design.is_covariate
     values = np.random.default_rng(11).normal(size=(1500, 16))
     fits = statistics(values, Model(matrix, stays, design.vector(question)), ways)
     t = np.array([np.abs(estimate) / np.sqrt(variance * unscaled) for estimate, variance, unscaled in fits])

@@ -13,8 +13,7 @@ import pandas as pd
 from livermet import keys
 from livermet.errors import InputError
 from livermet.mice.answers.table import EXPRESSION, answer
-from livermet.mice.answers.table import MECHANISM as MECHANISM_ENDPOINT
-from livermet.mice.answers.table import SIGNATURE as SIGNATURE_ENDPOINT
+from livermet.mice.design.declared import MECHANISM, SIGNATURE
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints import expression as genes
 from livermet.mice.endpoints import mechanism, pathways
@@ -161,7 +160,7 @@ def _declared(design: Design, endpoint: str, key: str) -> list[str]:
 def _test_signatures(
     pseudobulk: AnnData, design: Design, knowledge: Knowledge, defining: Mapping[str, frozenset[str]]
 ) -> pd.DataFrame:
-    named = _declared(design, SIGNATURE_ENDPOINT, keys.POPULATION)
+    named = _declared(design, SIGNATURE, keys.POPULATION)
     populations = {name: design.settings["populations"][name] for name in named}
     part = dataclasses.replace(design, settings={**design.settings, "populations": populations})
     return pathways.test_pathways(
@@ -183,7 +182,7 @@ def _test_mechanism(
     knowledge: Knowledge,
     defining: Mapping[str, frozenset[str]],
 ) -> pd.DataFrame:
-    wanted = set(_declared(design, MECHANISM_ENDPOINT, keys.READOUT))
+    wanted = set(_declared(design, MECHANISM, keys.READOUT))
     declared = mechanism.load(knowledge.mechanism)
     wanted |= {part for item in declared.readouts if item.name in wanted for part in item.of}
     readouts = tuple(item for item in declared.readouts if item.name in wanted)

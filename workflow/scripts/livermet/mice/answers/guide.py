@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from livermet import keys
-from livermet.mice.design.declared import declare
+from livermet.mice.design.declared import RESCUE, declare
+from livermet.mice.design.questions import EQUIVALENCE
 
-EQUIVALENCE = "equivalence"
-RESCUE = "rescue"
 TABLES = {
     "expression.tsv": "genes: edgeR's quasi-likelihood test, limma-voom beside it. Family: all genes of all populations "
     "that were tested; secondary to the signatures.",

@@ -13,8 +13,8 @@ from livermet import keys
 from livermet.mice.answers.sentences import Writer
 from livermet.mice.design.declared import ABUNDANCE, COMPOSITION, MECHANISM, RESCUE, SIGNATURE, Declared, declare
 from livermet.mice.design.model import Design
+from livermet.mice.endpoints.levels import LEVEL, POPULATION_LEVEL
 
-POPULATION_LEVEL = "population"
 ROBUSTNESS = (
     keys.LOO_LOW,
     keys.LOO_HIGH,
@@ -72,7 +72,7 @@ class DeclaredRows:
         if one.population:
             here = here[here[keys.POPULATION] == one.population]
         if one.endpoint == COMPOSITION:
-            here = here[here["level"] == POPULATION_LEVEL]
+            here = here[here[LEVEL] == POPULATION_LEVEL]
         else:
             here = here[here[SIGNATURE if one.endpoint == SIGNATURE else keys.READOUT] == one.readout]
         return None if here.empty else here.index[0]

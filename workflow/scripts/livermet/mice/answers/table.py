@@ -15,15 +15,16 @@ from livermet.mice.answers.abundance import qualify
 from livermet.mice.answers.headlines import ROBUSTNESS, find_declared, join_robustness
 from livermet.mice.answers.sameness import say_sameness
 from livermet.mice.answers.sentences import LOG2, LOG2_ODDS, SHARE, Result, Writer, capital, number
+from livermet.mice.design.declared import COMPOSITION, MECHANISM, RESCUE, SIGNATURE
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints.composition import LEVEL, POPULATION_LEVEL
+from livermet.mice.endpoints.rescue import AXIS
 from livermet.mice.models import equivalence
 from livermet.mice.models.contrasts import N_MICE, REASON
 
-SIGNATURE, COMPOSITION, MECHANISM, RESCUE, EXPRESSION = "signature", "composition", "mechanism", "rescue", "expression"
+EXPRESSION = "expression"
 ENDPOINTS = (SIGNATURE, COMPOSITION, MECHANISM, RESCUE, EXPRESSION)
 MDE = "minimum_detectable_effect"
-AXIS = "axis"  # a rescue's learned one
 CAVEATS = (
     keys.N_AMBIENT_GENES,
     keys.ESTIMATE_WITHOUT_AMBIENT,

@@ -19,6 +19,7 @@ from scipy import sparse, stats
 
 from livermet import keys
 from livermet.mice.design.model import ARM, Contrast, Design
+from livermet.mice.design.questions import EFFECT
 from livermet.mice.design.units import UNIT
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-EFFECT = "effect"  # two sides: what cell-level tests are used for
 MIN_CELLS = 10  # on either side of a comparison
 MIN_SHARE = 0.05  # of the cells compared in which a gene must be found
 TARGET = 1e4  # counts per cell after normalisation

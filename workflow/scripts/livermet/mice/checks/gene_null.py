@@ -18,10 +18,12 @@ from scipy import interpolate, special, stats
 
 from livermet import keys
 from livermet.mice.checks.permutation import TIE, Model, statistics
-from livermet.mice.checks.relabelling import is_covariate, relabel
+from livermet.mice.checks.relabelling import relabel
 from livermet.mice.design.model import Design
+from livermet.mice.endpoints.expression import TESTED_KINDS
 from livermet.mice.endpoints.pseudobulk import select
 from livermet.mice.models.libraries import log_cpm, normalise
+from livermet.mice.models.linear import squeeze
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 MAX_EXACT, SAMPLED = 20, 19  # three against three have 20 labellings; beyond, a smallest p of 1 in 20 is enough
-TESTED_KINDS = ("effect", "difference", "synergy")
 COLUMNS = [
     keys.QUESTION,
     keys.POPULATION,
@@ -76,9 +77,7 @@ def permute_genes(pseudobulk: AnnData, design: Design, seed: int) -> pd.DataFram
                 continue
             genes = _Genes(log_cpm(libraries), inside, 1 - settings["confidence"])
             rows += [{keys.POPULATION: population, **genes.count(name, seed)} for name in asked]
-    order = {name: place for place, name in enumerate(design.contrasts)}
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    return table.sort_values(keys.QUESTION, key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    return design.in_order(pd.DataFrame(rows, columns=COLUMNS))
 
 
 class _Genes:
@@ -100,8 +99,7 @@ class _Genes:
     def count(self, question: str, seed: int) -> dict[str, Any]:
         """Calls under every labelling of one question."""
         ways = relabel(question, self.design, seed, max_exact=MAX_EXACT, sampled=SAMPLED)
-        stays = is_covariate(list(self.design.matrix.columns), self.design.settings)
-        model = Model(self.matrix, stays, self.design.vector(question))
+        model = Model(self.matrix, self.design.is_covariate, self.design.vector(question))
         called, same = [], []
         counted: dict[str, int] = {}
         first: Array | None = None
@@ -129,12 +127,9 @@ class _Genes:
 
     def _call(self, size: Array, variance: Array, unscaled: float) -> int:
         """Genes that pass Benjamini-Hochberg."""
-        from pylimma import squeeze_var
-
         relative = np.maximum(variance, 1e-12) / self.trend
-        squeezed = squeeze_var(relative, np.full(len(relative), self.df))
-        total = np.minimum(self.df + np.asarray(squeezed["df_prior"], dtype=float), self.df * len(relative))
-        t = size / np.sqrt(unscaled * np.asarray(squeezed["var_post"], dtype=float) * self.trend)
+        posterior, total = squeeze(relative, self.df)
+        t = size / np.sqrt(unscaled * posterior * self.trend)
         p_values = 2 * special.stdtr(total, -t)
         return int((stats.false_discovery_control(p_values) < self.rate).sum())
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from livermet import keys
+from livermet.mice.design.declared import RESCUE
 from livermet.multiverse.grid import CHOICES, DOUBLETS, INTEGRATE, MADS, RESOLUTION, SPECIFICATION, name_specification
 
-RESCUE = "rescue"
 HEADLINE = [keys.QUESTION, keys.POPULATION, keys.ENDPOINT, keys.READOUT]
 ABOUT = [SPECIFICATION, *CHOICES, keys.IS_DEFAULT]
 NUMBERS = [

@@ -11,17 +11,18 @@ import pandas as pd
 
 from livermet import keys
 from livermet.mice.design.declared import COMPOSITION, MECHANISM, RESCUE, SIGNATURE, Declared, declare
-from livermet.mice.design.model import UNIT, Design
+from livermet.mice.design.model import Design
 from livermet.mice.endpoints.applicable import choose, circular_genes
+from livermet.mice.endpoints.composition import read_abundance
 from livermet.mice.endpoints.gene_sets import find_sets
+from livermet.mice.endpoints.pathways import measure_genes
 from livermet.mice.endpoints.pseudobulk import select
-from livermet.mice.endpoints.readouts import profile
+from livermet.mice.endpoints.readouts import find_units, profile
 from livermet.mice.endpoints.rescue import AXIS
-from livermet.mice.models.blocks import are_repeated
 from livermet.mice.models.contrasts import fit_part
-from livermet.mice.models.libraries import log_cpm, normalise, voom
+from livermet.mice.models.libraries import normalise
 from livermet.mice.models.linear import Array, RowFit, fit_rows
-from livermet.mice.models.moderated import voom_blocked
+from livermet.mice.models.set_tests import score_sets
 from livermet.tcells.signatures import GeneIndex, Signatures
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class _Known:
 
     def __init__(self, design: Design, sources: Sources) -> None:
         self.design, self.sources = design, sources
-        self.abundance = _abundance(sources.abundance, design)
+        self.abundance = Rows(*read_abundance(sources.abundance, design), None, moderate=True)
         self.parts = {name: part for part, names in design.parts() for name in names}
         self._rows: dict[tuple[str, ...], Rows | str] = {}
 
@@ -188,10 +189,7 @@ class _Known:
     def _readout(self, name: str, population: str) -> Rows:
         table = self.sources.readouts
         table = table[(table[keys.READOUT] == name) & (table[keys.POPULATION] == population)]
-        several = self.design.units[keys.TISSUE].nunique() > 1
-        columns = [keys.MOUSE, keys.TISSUE] if several else [keys.MOUSE]
-        unit = ["|".join(map(str, key)) for key in table[columns].itertuples(index=False, name=None)]
-        table = table.set_axis(unit, axis=0).reindex(self.design.units.index)
+        table = table.set_axis(find_units(table, self.design), axis=0).reindex(self.design.units.index)
         variance = 1 / table["weight"].to_numpy(dtype=float)
         return Rows(table[["value"]].astype(float).T.set_axis([name], axis=0), variance[None, :], None, moderate=False)
 
@@ -211,36 +209,17 @@ class _Known:
         settings, part = self.design.settings, self.parts[question]
         labels = settings["populations"][population]
         selection = select(self.sources.pseudobulk, population, part, settings["min_cells"])
-        matrix = selection.design.matrix.to_numpy(dtype=float)
-        libraries = normalise(selection.counts, matrix)
+        libraries = normalise(selection.counts, selection.design.matrix.to_numpy(dtype=float))
         if not libraries.kept.any():
             return "no gene has enough counts"
-        index = GeneIndex(
-            self.sources.pseudobulk.var[keys.SYMBOL][libraries.kept].astype(str).to_list(),
-            self.sources.signatures.aliases,
-        )
-        circular = index.find_all(sorted(circular_genes(labels, self.sources.defining)))
-        sets = find_sets(choose(self.sources.sets, labels, settings["signatures"]), index, circular)
-        values, weights = log_cpm(libraries), np.ones(len(matrix))
-        if selection.design.residual_df > 0:
-            mice = list(selection.design.units[keys.MOUSE])
-            repeated = are_repeated(mice)
-            values, precisions = voom_blocked(libraries, matrix, mice)[:2] if repeated else voom(libraries, matrix)
-            weights = np.exp(np.log(precisions).mean(axis=0))
+        symbols = self.sources.pseudobulk.var[keys.SYMBOL][libraries.kept].astype(str)
+        index = GeneIndex(symbols.to_list(), self.sources.signatures.aliases)
+        chosen = choose(self.sources.sets, labels, settings["signatures"])
+        sets = find_sets(chosen, index, circular_genes(labels, self.sources.defining))
+        measured = measure_genes(selection, libraries)
         scores = pd.DataFrame(
-            [one.signs @ values[one.places] / len(one.places) for one in sets],
-            index=[one.name for one in sets],
-            columns=selection.design.units.index,
+            score_sets(measured, sets), index=[one.name for one in sets], columns=selection.design.units.index
         )
-        per_unit = pd.Series(weights / weights.mean(), index=scores.columns).reindex(self.design.units.index)
-        return Rows(
-            scores.reindex(columns=self.design.units.index), None, per_unit.to_numpy(dtype=float), moderate=True
-        )
-
-
-def _abundance(abundance: pd.DataFrame, design: Design) -> Rows:
-    """Centred log-ratios of the populations, in the order in which they were tested."""
-    order = list(dict.fromkeys(abundance[keys.POPULATION]))
-    wide = abundance.pivot(index=keys.POPULATION, columns=UNIT, values="clr").reindex(order, columns=design.units.index)
-    variance = abundance.pivot(index=keys.POPULATION, columns=UNIT, values="variance").reindex_like(wide)
-    return Rows(wide, variance.to_numpy(dtype=float), None, moderate=True)
+        units = self.design.units.index
+        per_unit = pd.Series(measured.weights, index=scores.columns).reindex(units).to_numpy(dtype=np.float64)
+        return Rows(scores.reindex(columns=units), None, np.asarray(per_unit), moderate=True)

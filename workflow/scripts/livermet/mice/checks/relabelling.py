@@ -14,10 +14,9 @@ is approximate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice, permutations, product
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +110,7 @@ def relabel(
     chosen = chosen_units(design[asked["name"]], design)
     factor = asked.get("factor") if asked["kind"] == "effect" else None
     rng = np.random.default_rng([seed, *question.encode()])
-    covariates = [name for name in design.settings["covariates"] if design.units[name].nunique() > 1]
+    covariates = design.covariates
     if factor and not any(is_number(design.units[name]) for name in covariates):
         chosen &= design.units[factor].isin([asked["level"], asked["reference"]]).to_numpy()
         blocks = _blocks(design, chosen, [name for name in (*design.factors, *covariates) if name != factor], factor)
@@ -225,9 +224,3 @@ def _shuffles(
             np.concatenate([np.concatenate([block[p] for p in rng.permutation(len(block))]) for block in blocks])
         )
     return orders, moved, False
-
-
-def is_covariate(columns: Sequence[str], settings: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
-    """Which columns of a design matrix belong to covariates: those stay with their mouse when labels are exchanged."""
-    names = settings["covariates"]
-    return np.array([any(column == name or str(column).startswith(f"{name}[") for name in names) for column in columns])

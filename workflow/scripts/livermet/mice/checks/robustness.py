@@ -18,7 +18,7 @@ from livermet import keys
 from livermet.mice.checks.axes import rescue_along_axis
 from livermet.mice.checks.permutation import Model, Null, find_prior, permute
 from livermet.mice.checks.quantities import Quantity, Rows, Sources, find_quantities
-from livermet.mice.checks.relabelling import chosen_mice, is_covariate, relabel
+from livermet.mice.checks.relabelling import chosen_mice, relabel
 from livermet.mice.design.declared import RESCUE
 from livermet.mice.design.model import Design
 from livermet.mice.design.questions import EQUIVALENCE
@@ -200,7 +200,7 @@ class _Checker:
         correlation = block_correlation(np.where(raw.used, values, np.nan), matrix, weights, list(mice))
         model = Model(
             matrix=subset.matrix.to_numpy(dtype=float),
-            stays=is_covariate(list(subset.matrix.columns), subset.settings),
+            stays=subset.is_covariate,
             vector=subset.vector(name),
             weights=weights[row][used],
             correlation=correlation[np.ix_(used, used)],

@@ -169,7 +169,7 @@ def _model(design: Design) -> str:
     """The model in words."""
     full = design.settings["model"] == "full"
     text = "every arm has a mean of its own" if full else "main effects only: a level does the same in every arm"
-    covariates = [name for name in design.settings["covariates"] if design.units[name].nunique() > 1]
+    covariates = design.covariates
     if covariates:
         told = [
             name if is_number(design.units[name]) else f"{name} ({', '.join(_few(sorted(set(design.units[name]))))})"

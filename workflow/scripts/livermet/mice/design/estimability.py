@@ -6,7 +6,7 @@ does, the tier says how good an answer can be.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from livermet import keys
 from livermet.mice.design import questions as asked
 from livermet.mice.design.aliasing import describe_aliasing
 from livermet.mice.design.questions import TISSUE, Term
+from livermet.mice.design.units import has_levels
 
 Array = npt.NDArray[np.float64]
 
@@ -95,6 +96,11 @@ def arm_grid(factors: Mapping[str, list[str]]) -> pd.DataFrame:
     grid = pd.MultiIndex.from_product(list(factors.values()), names=list(factors)).to_frame(index=False)
     grid[ARM] = [asked.arm_name(levels) for levels in grid.itertuples(index=False)]
     return grid.set_index(ARM, drop=False)
+
+
+def belongs_to(column: Hashable, covariate: str) -> bool:
+    """Whether a column of a model matrix is a covariate, or one of its values (formulaic writes batch[b2])."""
+    return column == covariate or str(column).startswith(f"{covariate}[")
 
 
 def df_between_mice(units: pd.DataFrame, matrix: pd.DataFrame) -> int:
@@ -207,7 +213,7 @@ class Judge:
     def _confusion(self, wanted: Array, levels: Collection[str]) -> str:
         """Which covariate stands in the way: without its columns the question could be answered."""
         for name in self.covariates:
-            kept = [column != name and not str(column).startswith(f"{name}[") for column in self.matrix]
+            kept = [not belongs_to(column, name) for column in self.matrix]
             if row_space_combination(self.matrix.to_numpy()[:, kept], wanted[kept])[1]:
                 held = [
                     f" ({said.split(':')[0]})"
@@ -229,7 +235,4 @@ class Judge:
         return keys.CONFIRMATORY
 
     def _count(self, term: Term) -> int:
-        chosen = np.ones(len(self.units), dtype=bool)
-        for name, level in term.levels.items():
-            chosen &= (self.units[name] == level).to_numpy()
-        return int(self.units.loc[chosen, keys.MOUSE].nunique())
+        return int(self.units.loc[has_levels(self.units, term.levels), keys.MOUSE].nunique())

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from livermet import keys
@@ -18,7 +19,7 @@ from livermet.errors import InputError, Problem
 from livermet.mice.design import questions as asked
 from livermet.mice.design.aliasing import describe_aliasing, is_number
 from livermet.mice.design.declared import check_endpoints
-from livermet.mice.design.estimability import ARM, Array, Contrast, Judge, arm_grid
+from livermet.mice.design.estimability import ARM, Array, Contrast, Judge, arm_grid, belongs_to
 from livermet.mice.design.questions import TISSUE, Term
 from livermet.mice.design.references import check_references
 from livermet.mice.design.units import UNIT, find_tissues, make_units
@@ -97,6 +98,22 @@ class Design:
             (self.subset(self.units.index[self.units[keys.TISSUE].isin(tissues)]), names)
             for tissues, names in groups.items()
         ]
+
+    def in_order(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Rows in the order in which their questions were asked, otherwise as they were; numbered anew."""
+        order = {name: place for place, name in enumerate(self.contrasts)}
+        return table.sort_values(keys.QUESTION, key=lambda names: names.map(order), kind="stable", ignore_index=True)
+
+    @property
+    def covariates(self) -> list[str]:
+        """Covariates that differ between units: the others adjust for nothing."""
+        return [name for name in self.settings["covariates"] if self.units[name].nunique() > 1]
+
+    @property
+    def is_covariate(self) -> npt.NDArray[np.bool_]:
+        """Which columns of the matrix belong to covariates."""
+        names = self.settings["covariates"]
+        return np.array([any(belongs_to(column, name) for name in names) for column in self.matrix])
 
     def judged(self) -> dict[str, tuple[Contrast, Design]]:
         """Every question as the part of the design that answers it sees it: its contrast and that part."""

@@ -15,7 +15,7 @@ from typing import Any
 from livermet.errors import Problem
 
 TISSUE = "tissue"
-EQUIVALENCE = "equivalence"
+EFFECT, EQUIVALENCE = "effect", "equivalence"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import comb, prod
 
 import pandas as pd
@@ -12,8 +11,7 @@ from livermet.mice.design import questions as asked
 from livermet.mice.design.aliasing import is_number
 from livermet.mice.design.estimability import ARM, Contrast
 from livermet.mice.design.model import Design
-
-EFFECT = "effect"  # the kind of question whose null lets mice of two groups exchange their labels
+from livermet.mice.design.units import has_levels
 
 
 def support(contrast: Contrast, design: Design) -> dict[str, list[str]]:
@@ -47,8 +45,8 @@ def attainable_p(contrast: Contrast, design: Design) -> float | None:
     """
     by_name = {question["name"]: question for question in design.settings["questions"]}
     question = by_name[contrast.name]
-    covariates = [name for name in design.settings["covariates"] if design.units[name].nunique() > 1]
-    exchangeable = contrast.kind == EFFECT and contrast.estimable
+    covariates = design.covariates
+    exchangeable = contrast.kind == asked.EFFECT and contrast.estimable
     if not exchangeable or any(is_number(design.units[name]) for name in covariates):
         return None
     alike = [*(name for name in design.factors if name != question["factor"]), *covariates]
@@ -72,14 +70,6 @@ def describe_vector(contrast: Contrast, design: Design) -> str:
     """The contrast over the columns of the model in words, columns without a weight left out."""
     named = zip(design.matrix.columns, contrast.vector, strict=True)
     return " ".join(f"{weight:+.4g} {column}" for column, weight in named if weight) if contrast.estimable else ""
-
-
-def has_levels(units: pd.DataFrame, levels: Mapping[str, str]) -> pd.Series:
-    """Which units have all of these levels."""
-    chosen = pd.Series(True, index=units.index)
-    for name, level in levels.items():
-        chosen &= units[name] == level
-    return chosen
 
 
 def names_of(units: pd.DataFrame) -> list[str]:

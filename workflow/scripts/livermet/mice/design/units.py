@@ -106,3 +106,11 @@ def make_units(sheet: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[pd.Dat
 def find_tissues(sheet: pd.DataFrame) -> list[str]:
     """Tissues of a sheet, in its order."""
     return list(dict.fromkeys(sheet[keys.TISSUE])) if keys.TISSUE in sheet else []
+
+
+def has_levels(units: pd.DataFrame, levels: Mapping[str, str]) -> pd.Series:
+    """Which units have all of these levels."""
+    chosen = pd.Series(True, index=units.index)
+    for name, level in levels.items():
+        chosen &= units[name] == level
+    return chosen

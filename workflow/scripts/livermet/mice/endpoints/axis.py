@@ -209,9 +209,8 @@ class _Learner:
         diseased: np.ndarray,
         halves: list[np.ndarray],
     ) -> None:
-        covariates = [name for name in part.matrix if str(name).split("[")[0] in part.settings["covariates"]]
         self.values, self.counting, self.side = values, counting, diseased.astype(float)
-        self.nuisance = part.matrix.loc[units.index, covariates].to_numpy(dtype=float)
+        self.nuisance = part.matrix.loc[units.index, part.is_covariate].to_numpy(dtype=float)
         # Arms that the question does not name tell how much a gene varies, and nothing on the means that are compared.
         matrix = part.matrix.loc[units.index].to_numpy(dtype=float)
         self.others = [_residuals(values[half], matrix[half]) for half in halves]

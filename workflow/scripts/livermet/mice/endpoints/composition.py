@@ -25,7 +25,7 @@ from livermet.mice.endpoints.references import Reference, agree, compare_with_re
 from livermet.mice.endpoints.totals import bound_totals, estimate_numbers, estimate_shares
 from livermet.mice.models import equivalence
 from livermet.mice.models.contrasts import N_MICE, REASON, ROW, estimate_rows
-from livermet.mice.models.linear import adjust
+from livermet.mice.models.linear import Array, adjust_within_question
 
 __all__ = ["LEVEL", "POPULATION_LEVEL", "membership", "test_composition", "units_of"]
 
@@ -116,7 +116,7 @@ def _test_level(
     shares = found.counts.div(found.totals.where(found.totals > 0), axis=0).mean()
     table[MEAN_FRACTION] = table[keys.POPULATION].map(shares)
     table = table.reindex(columns=[column for column in COLUMNS if column not in ADDED])
-    table[keys.ADJUSTED_P_VALUE] = table.groupby(keys.QUESTION)[keys.P_VALUE].transform(adjust)
+    table[keys.ADJUSTED_P_VALUE] = adjust_within_question(table)
     table = equivalence.judge(table, settings["confidence"])
     references = [Reference(name, populations[name], parts) for name, parts in found.overlaps.items()]
     beside = [
@@ -167,6 +167,23 @@ def _long(found: Abundance) -> pd.DataFrame:
     """Ratios and their variance, a row a unit and population."""
     variance = pd.DataFrame(found.variance, index=found.values.index, columns=found.values.columns)
     return _melt(found.values, "clr").merge(_melt(variance, "variance"), on=[keys.POPULATION, UNIT])
+
+
+def read_abundance(abundance: pd.DataFrame, design: Design) -> tuple[pd.DataFrame, Array]:
+    """Take back the `abundance` that :func:`test_composition` gave.
+
+    Returns
+    -------
+    values, variance
+        Populations x units of the design: centred log-ratios and their counting variance; populations in the order in
+        which they were tested.
+    """
+    order, units = list(dict.fromkeys(abundance[keys.POPULATION])), design.units.index
+    values, variance = (
+        abundance.pivot(index=keys.POPULATION, columns=UNIT, values=name).reindex(order, columns=units)
+        for name in ("clr", "variance")
+    )
+    return values, variance.to_numpy(dtype=float)
 
 
 def _melt(values: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -22,14 +22,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from livermet import keys
 from livermet.mice.design.model import Contrast, Design
 from livermet.mice.endpoints.ambience import explain, flag_panel
 from livermet.mice.endpoints.gene_fits import BLOCKED, VOOM_LOG_FOLD_CHANGE, VOOM_P_VALUE, GeneFits, fit_genes
 from livermet.mice.endpoints.pseudobulk import Selection, select
+from livermet.mice.models.contrasts import N_MICE
 from livermet.mice.models.libraries import normalise
+from livermet.mice.models.linear import adjust_within_question
 from livermet.mice.models.power import mice_per_arm_needed, minimum_detectable, replication
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 Flags = npt.NDArray[np.bool_]
 
-N_MICE = "n_mice"  # JSON: arm -> mice
 METHOD = "method"
 TESTED_KINDS = ("effect", "difference", "synergy")  # a rescue is made of two of them
 COLUMNS = (
@@ -133,27 +133,17 @@ def test_expression(
                 table.insert(1, keys.POPULATION, population)
             tables += found
             rows += [{keys.POPULATION: population, **row} for row in told]
-    order = {name: place for place, name in enumerate(design.contrasts)}
-    samples = pd.DataFrame(rows, columns=list(SAMPLE_COLUMNS))
-    samples = samples.sort_values(keys.QUESTION, key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    samples = design.in_order(pd.DataFrame(rows, columns=list(SAMPLE_COLUMNS)))
     if not tables:
         return pd.DataFrame({name: pd.Series(dtype=_dtype(name)) for name in COLUMNS}), samples
-    table = pd.concat(tables, ignore_index=True)
-    table = table.sort_values(keys.QUESTION, key=lambda names: names.map(order), kind="stable", ignore_index=True)
-    adjust_within_question(table)
+    table = design.in_order(pd.concat(tables, ignore_index=True))
+    table[keys.ADJUSTED_P_VALUE] = adjust_within_question(table)
     _count(table, samples, 1 - confidence)
     return table[list(COLUMNS)], samples
 
 
 def _dtype(column: str) -> type:
     return str if column in (keys.QUESTION, keys.POPULATION, keys.GENE_ID, keys.GENE, keys.TIER, N_MICE) else float
-
-
-def adjust_within_question(table: pd.DataFrame, p_value: str = keys.P_VALUE, into: str = keys.ADJUSTED_P_VALUE) -> None:
-    """Write Benjamini-Hochberg adjusted p-values (1995, doi:10.1111/j.2517-6161.1995.tb02031.x), question by question."""
-    table[into] = np.nan
-    for _, group in table[table[p_value].notna()].groupby(keys.QUESTION, sort=False, observed=True):
-        table.loc[group.index, into] = stats.false_discovery_control(group[p_value].to_numpy(), method="bh")
 
 
 def _test_population(
@@ -229,8 +219,7 @@ def _finish(
 
 def _count(table: pd.DataFrame, samples: pd.DataFrame, rate: float) -> None:
     """How many genes pass by both methods, how often they agree about the direction, how many the soup can explain."""
-    adjust_within_question(table, VOOM_P_VALUE, "voom_adjusted")
-    ours, theirs = table[keys.ADJUSTED_P_VALUE] < rate, table["voom_adjusted"] < rate
+    ours, theirs = table[keys.ADJUSTED_P_VALUE] < rate, adjust_within_question(table, VOOM_P_VALUE) < rate
     same = np.sign(table[keys.LOG_FOLD_CHANGE]) == np.sign(table[VOOM_LOG_FOLD_CHANGE])
     counted = pd.DataFrame(
         {
@@ -251,4 +240,3 @@ def _count(table: pd.DataFrame, samples: pd.DataFrame, rate: float) -> None:
     for column in found:
         samples[column] = found[column].reindex(at).to_numpy()
     samples.loc[samples[METHOD] == BLOCKED, ["n_significant_voom", "n_significant_both", "sign_agreement"]] = np.nan
-    table.drop(columns="voom_adjusted", inplace=True)

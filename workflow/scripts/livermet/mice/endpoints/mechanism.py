@@ -20,7 +20,7 @@ from livermet.mice.endpoints.composition import membership
 from livermet.mice.endpoints.readouts import Measured, Profiles, count_positive, log_odds, mean_of, profile
 from livermet.mice.models import equivalence
 from livermet.mice.models.contrasts import N_MICE, REASON, ROW, estimate_rows
-from livermet.mice.models.linear import adjust
+from livermet.mice.models.linear import adjust_within_question
 from livermet.tcells.signatures import GeneIndex, Signatures, Strict, check
 
 if TYPE_CHECKING:
@@ -260,11 +260,9 @@ def test_mechanism(
     table["unit"] = [UNITS[about[name].kind] for name in table[keys.READOUT]]
     table["label"] = [about[name].label for name in table[keys.READOUT]]
     table["note"] = [about[name].note for name in table[keys.READOUT]]
-    table[keys.ADJUSTED_P_VALUE] = table.groupby(keys.QUESTION)[keys.P_VALUE].transform(adjust)
+    table[keys.ADJUSTED_P_VALUE] = adjust_within_question(table)
     table = equivalence.judge(table, settings["confidence"])
-    order = {name: place for place, name in enumerate(design.contrasts)}
-    table = table.sort_values(keys.QUESTION, key=lambda column: column.map(order), kind="stable", ignore_index=True)
-    return {"mechanism": table.reindex(columns=COLUMNS), "readouts": _readouts(measured, design)}
+    return {"mechanism": design.in_order(table).reindex(columns=COLUMNS), "readouts": _readouts(measured, design)}
 
 
 def _first_answer(table: pd.DataFrame) -> pd.DataFrame:

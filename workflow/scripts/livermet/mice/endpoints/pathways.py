@@ -35,7 +35,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from livermet import keys
 from livermet.mice.design.model import Contrast, Design
@@ -45,11 +44,20 @@ from livermet.mice.endpoints.gene_sets import MIN_GENES, find_sets
 from livermet.mice.endpoints.pseudobulk import Selection, select
 from livermet.mice.models import equivalence
 from livermet.mice.models.blocks import are_repeated, can_be_judged, within_mouse_correlation
+from livermet.mice.models.contrasts import N_MICE
 from livermet.mice.models.libraries import Libraries, log_cpm, normalise, voom
-from livermet.mice.models.linear import RowFit, fit_rows
+from livermet.mice.models.linear import RowFit, adjust_within_question, fit_rows
 from livermet.mice.models.moderated import voom_blocked
 from livermet.mice.models.power import mice_per_arm_needed, replication
-from livermet.mice.models.set_tests import GeneSet, Measured, ModeratedGenes, competitive, score, self_contained
+from livermet.mice.models.set_tests import (
+    GeneSet,
+    Measured,
+    ModeratedGenes,
+    competitive,
+    score,
+    score_sets,
+    self_contained,
+)
 from livermet.tcells.signatures import GeneIndex
 
 if TYPE_CHECKING:
@@ -60,7 +68,6 @@ Array = npt.NDArray[np.float64]
 SIGNATURE = "signature"
 CAMERA_P_VALUE = "camera_p_value"
 CAMERA_ADJUSTED = "camera_adjusted_p_value"
-N_MICE = "n_mice"  # JSON: arm -> mice
 TESTED_KINDS = ("effect", "difference", "synergy", "equivalence")
 COLUMNS = (
     keys.QUESTION,
@@ -131,27 +138,22 @@ def test_pathways(
                 continue
             libraries = normalise(selection.counts, selection.design.matrix.to_numpy())
             symbols = pseudobulk.var.loc[libraries.kept, keys.SYMBOL].astype(str)
-            index = GeneIndex(symbols.to_list(), aliases)
-            found = find_sets(sets, index, index.find_all(sorted(circular_genes(labels, defining))))
+            found = find_sets(sets, GeneIndex(symbols.to_list(), aliases), circular_genes(labels, defining))
             if not found:
                 continue
             soup = explain(selection, libraries, contrasts, flag_panel(symbols, panel, labels))
-            for table in _test_population(_measure(selection, libraries), found, contrasts, soup):
+            for table in _test_population(measure_genes(selection, libraries), found, contrasts, soup):
                 table.insert(1, keys.POPULATION, population)
                 tables.append(table)
     if not tables:
         return pd.DataFrame(columns=list(COLUMNS))
-    order = {name: place for place, name in enumerate(design.contrasts)}
-    table = pd.concat(tables, ignore_index=True)
-    table = table.sort_values(keys.QUESTION, key=lambda column: column.map(order), kind="stable", ignore_index=True)
+    table = design.in_order(pd.concat(tables, ignore_index=True))
     for p_value, adjusted in ((keys.P_VALUE, keys.ADJUSTED_P_VALUE), (CAMERA_P_VALUE, CAMERA_ADJUSTED)):
-        table[adjusted] = np.nan
-        for _, group in table[table[p_value].notna()].groupby(keys.QUESTION, sort=False):
-            table.loc[group.index, adjusted] = stats.false_discovery_control(group[p_value].to_numpy(), method="bh")
+        table[adjusted] = adjust_within_question(table, p_value)
     return equivalence.judge(table, float(settings["confidence"]))[list(COLUMNS)]
 
 
-def _measure(selection: Selection, libraries: Libraries) -> Measured:
+def measure_genes(selection: Selection, libraries: Libraries) -> Measured:
     """Values of the kept genes and weights of the units with enough cells."""
     design = selection.design
     matrix = design.matrix.to_numpy()
@@ -173,7 +175,7 @@ def _test_population(
 ) -> list[pd.DataFrame]:
     """A table for every contrast."""
     design, confidence = measured.design, float(measured.design.settings["confidence"])
-    scores = np.array([score(measured, item) for item in sets])
+    scores = score_sets(measured, sets)
     tested = can_be_judged(measured.mice, design.residual_df)
     matrix, weights = design.matrix.to_numpy(dtype=float), np.broadcast_to(measured.weights, scores.shape)
     correlation = within_mouse_correlation(scores, matrix, measured.mice, weights) if tested else 0.0

@@ -23,9 +23,10 @@ import pandas as pd
 from scipy import stats
 
 from livermet import keys
-from livermet.mice.design.model import UNIT, Contrast, Design
+from livermet.mice.design.model import Contrast, Design
 from livermet.mice.endpoints.applicable import circular_genes
 from livermet.mice.endpoints.axis import LearnedAxis, learn_axis
+from livermet.mice.endpoints.composition import read_abundance
 from livermet.mice.endpoints.readouts import Measured, profile
 from livermet.mice.endpoints.rescued_genes import GENE_COLUMNS, rescue_genes
 from livermet.mice.models.contrasts import N_MICE, REASON, fit_part
@@ -108,14 +109,13 @@ def test_rescue(
         and gene whose damage passes the first stage, or that the strict test calls.
     """
     asked = {item["name"]: item for item in settings["questions"] if item["kind"] == RESCUE}
-    values = abundance.pivot(index=keys.POPULATION, columns=UNIT, values="clr").reindex(columns=design.units.index)
-    variance = abundance.pivot(index=keys.POPULATION, columns=UNIT, values="variance").reindex_like(values)
+    values, variance = read_abundance(abundance, design)
     rows = []
     for part, names in design.parts():
         names = [name for name in names if name in asked]
         if not names:
             continue
-        together = fit_part(values, variance.to_numpy(), part, moderate=True)[0] if len(values) else None
+        together = fit_part(values, variance, part, moderate=True)[0] if len(values) else None
         for name in names:
             for readout in asked[name]["readouts"]:
                 fit, row, why = together, _place(values.index, readout[keys.POPULATION]), _RARE

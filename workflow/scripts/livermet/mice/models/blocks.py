@@ -56,15 +56,25 @@ def within_mouse_correlation(
     """
     if not are_repeated(blocks) or not len(values):
         return 0.0
-    from pylimma import duplicate_correlation
-
     # Rows come in no order that matters here; evenly spaced by level they stand for weak and strong ones alike.
     order = np.argsort(values.mean(axis=1), kind="stable")
     chosen = order[np.unique(np.linspace(0, len(order) - 1, min(len(order), MAX_ROWS)).astype(int))]
-    found = duplicate_correlation(
-        values[chosen], matrix, block=np.asarray(blocks), weights=None if weights is None else weights[chosen]
-    )
+    return consensus(values[chosen], matrix, blocks, None if weights is None else weights[chosen])
+
+
+def consensus(values: Array, matrix: Array, blocks: Sequence[str], weights: Array | None) -> float:
+    """limma's consensus correlation of all rows (NaN in values or weights: not measured), kept between 0 and .99."""
+    from pylimma import duplicate_correlation
+
+    found = duplicate_correlation(values, matrix, block=np.asarray(blocks), weights=weights)
     return float(np.clip(np.nan_to_num(found["consensus_correlation"]), 0.0, MAX_CORRELATION))
+
+
+def correlations(blocks: Sequence[str], correlation: float) -> Array:
+    """Units x units: 1 with themselves, `correlation` within a mouse, 0 elsewhere."""
+    names = np.asarray(blocks)
+    same = names[:, None] == names[None, :]
+    return np.asarray(np.where(same, correlation, 0.0) + (1 - correlation) * np.eye(len(names)))
 
 
 def whitener(blocks: Sequence[str], correlation: float) -> Array:
@@ -82,7 +92,5 @@ def whitener(blocks: Sequence[str], correlation: float) -> Array:
     numpy.ndarray
         Units x units, lower triangular; the identity at a correlation of 0.
     """
-    names = np.asarray(blocks)
-    same = names[:, None] == names[None, :]
-    covariance = np.where(same, correlation, 0.0) + (1 - correlation) * np.eye(len(names))
-    return np.asarray(linalg.solve_triangular(np.linalg.cholesky(covariance), np.eye(len(names)), lower=True))
+    factor = np.linalg.cholesky(correlations(blocks, correlation))
+    return np.asarray(linalg.solve_triangular(factor, np.eye(len(factor)), lower=True))

@@ -95,9 +95,7 @@ def estimate_rows(
             tables.append(_judge(name, statistics, subsets, settings, endpoint))
     if not tables:
         return pd.DataFrame(columns=[keys.QUESTION, ROW])
-    order = {name: place for place, name in enumerate(design.contrasts)}
-    table = pd.concat(tables, ignore_index=True)
-    return table.sort_values(keys.QUESTION, key=lambda column: column.map(order), kind="stable", ignore_index=True)
+    return design.in_order(pd.concat(tables, ignore_index=True))
 
 
 def _subsets(part: Design, fit: RowFit) -> list[Design]:

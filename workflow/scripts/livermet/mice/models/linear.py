@@ -18,6 +18,7 @@ import pandas as pd
 from scipy import linalg, stats
 
 from livermet import keys
+from livermet.mice.models.blocks import are_repeated, consensus, correlations
 from livermet.mice.models.power import minimum_detectable
 
 Array = npt.NDArray[np.float64]
@@ -193,16 +194,9 @@ def _fit_row(y: Array, x: Array, w: Array, correlation: Array) -> tuple[Array, A
 
 def block_correlation(y: Array, x: Array, w: Array, blocks: Sequence[str] | None) -> Array:
     """Correlation of the units: 1 with themselves, the consensus correlation within a mouse, 0 elsewhere."""
-    names = np.arange(y.shape[1]) if blocks is None else np.asarray(blocks)
-    same = names[:, None] == names[None, :]
-    if len(np.unique(names)) == len(names) or len(np.unique(names)) < 2:
-        return np.eye(len(names))
-    from pylimma import duplicate_correlation
-
-    shared = duplicate_correlation(y, x, block=names, weights=np.where(w > 0, w, np.nan))["consensus_correlation"]
-    # A negative correlation of a mouse with itself is noise; a perfect one cannot be inverted.
-    within = float(np.clip(np.nan_to_num(shared), 0.0, 0.99))
-    return np.where(same, within, 0.0) + (1 - within) * np.eye(len(names))
+    if blocks is None or not are_repeated(blocks):
+        return np.eye(y.shape[1])
+    return correlations(blocks, consensus(y, x, blocks, np.where(w > 0, w, np.nan)))
 
 
 def _moderate(variance: Array, df: Array, moderate: bool) -> tuple[Array, Array]:
@@ -211,14 +205,33 @@ def _moderate(variance: Array, df: Array, moderate: bool) -> tuple[Array, Array]
     total = np.where(df > 0, df, np.nan)
     if not moderate or fitted.sum() < MIN_ROWS_TO_MODERATE:
         return variance, total
+    posterior = variance.copy()
+    posterior[fitted], total[fitted] = squeeze(variance[fitted], df[fitted])
+    return posterior, total
+
+
+def squeeze(variance: Array, df: Array | float) -> tuple[Array, Array]:
+    """Empirical Bayes moderation (Smyth 2004, doi:10.2202/1544-6115.1027).
+
+    Parameters
+    ----------
+    variance
+        Residual variances of rows of one kind.
+    df
+        Their degrees of freedom, one for each or one for all.
+
+    Returns
+    -------
+    posterior, df_total
+        Posterior variances and their degrees of freedom, one a row.
+    """
     from pylimma import squeeze_var  # a second of import, for those who need it
 
-    squeezed = squeeze_var(variance[fitted], df[fitted])
-    posterior, prior = variance.copy(), np.broadcast_to(squeezed["df_prior"], fitted.sum())
-    posterior[fitted] = squeezed["var_post"]
+    df = np.broadcast_to(np.asarray(df, dtype=float), variance.shape)
+    squeezed = squeeze_var(variance, df)
     # limma's own cap: a variance cannot be known better than all rows together know it.
-    total[fitted] = np.minimum(df[fitted] + prior, df[fitted].sum())
-    return posterior, total
+    total = np.minimum(df + np.asarray(squeezed["df_prior"], dtype=float), df.sum())
+    return np.asarray(squeezed["var_post"], dtype=float), total
 
 
 def precision_weights(values: pd.DataFrame, sampling_variance: Array, matrix: Array) -> Array:
@@ -266,4 +279,10 @@ def adjust(p_values: Sequence[float] | pd.Series | Array) -> Array:
     known = np.isfinite(p)
     if known.any():
         adjusted[known] = stats.false_discovery_control(p[known], method="bh")
+    return adjusted
+
+
+def adjust_within_question(table: pd.DataFrame, p_value: str = keys.P_VALUE) -> pd.Series:
+    """:func:`adjust` each question's p-values among themselves; index as the table's."""
+    adjusted: pd.Series = table.groupby(keys.QUESTION, observed=True)[p_value].transform(adjust)
     return adjusted

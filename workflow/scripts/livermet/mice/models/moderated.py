@@ -19,6 +19,7 @@ from scipy import special, stats
 from livermet import keys
 from livermet.mice.models.blocks import whitener, within_mouse_correlation
 from livermet.mice.models.libraries import Libraries, voom
+from livermet.mice.models.linear import squeeze
 
 Array = npt.NDArray[np.float64]
 
@@ -84,8 +85,6 @@ def fit_moderated(values: Array, weights: Array, matrix: Array, whiten: Array | 
     ModeratedFit
         doi:10.2202/1544-6115.1027.
     """
-    from pylimma import squeeze_var
-
     root = np.sqrt(weights)
     y = root * values
     if whiten is None:
@@ -102,15 +101,7 @@ def fit_moderated(values: Array, weights: Array, matrix: Array, whiten: Array | 
     residuals = root * (values - coefficients @ matrix.T)
     residuals = residuals if whiten is None else residuals @ whiten.T
     variance = (residuals**2).sum(axis=1) / df
-    squeezed = squeeze_var(variance, np.full(len(variance), float(df)))
-    total = np.minimum(df + np.asarray(squeezed["df_prior"], dtype=float), df * len(variance))
-    return ModeratedFit(
-        coefficients,
-        covariance,
-        np.asarray(squeezed["var_post"], dtype=float),
-        np.broadcast_to(total, variance.shape),
-        values.mean(axis=1),
-    )
+    return ModeratedFit(coefficients, covariance, *squeeze(variance, df), values.mean(axis=1))
 
 
 def second_opinion(values: Array, weights: Array, matrix: Array, contrasts: Array) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ import pandas as pd
 from livermet import keys
 from livermet.mice.design.model import Design
 from livermet.mice.models.blocks import whitener
+from livermet.mice.models.linear import squeeze
 
 Array = npt.NDArray[np.float64]
 
@@ -84,6 +85,11 @@ def score(measured: Measured, item: GeneSet) -> Array:
     return np.asarray(item.signs @ measured.values[item.places] / len(item.places), dtype=float)
 
 
+def score_sets(measured: Measured, sets: Sequence[GeneSet]) -> Array:
+    """:func:`score` of every set, sets x units."""
+    return np.array([score(measured, item) for item in sets]).reshape(len(sets), measured.values.shape[1])
+
+
 def self_contained(measured: Measured, sets: Sequence[GeneSet], contrast: Array, correlation: float = 0.0) -> Array:
     """Two-sided p-values of fry, the genes of a set weighted by their signs.
 
@@ -151,8 +157,6 @@ class ModeratedGenes:
     """Moderated t-statistics of all genes, for any contrast."""
 
     def __init__(self, measured: Measured) -> None:
-        from pylimma import squeeze_var
-
         basis = measured.basis(measured.correlation)
         matrix = basis @ measured.design.matrix.to_numpy(dtype=float)
         y = basis @ measured.scaled.T
@@ -160,9 +164,7 @@ class ModeratedGenes:
         self.coefficients = self.inverse @ y
         df = float(measured.design.residual_df)
         variance = ((y - matrix @ self.coefficients) ** 2).sum(axis=0) / df
-        squeezed = squeeze_var(variance, np.full(len(variance), df))
-        self.variance = np.asarray(squeezed["var_post"], dtype=float)
-        self.df = np.minimum(df + np.asarray(squeezed["df_prior"], dtype=float), df * len(variance))
+        self.variance, self.df = squeeze(variance, df)
 
     def z(self, contrast: Array) -> Array:
         """The statistics of a contrast as normal deviates."""
