@@ -192,7 +192,7 @@ def power_table(table: pd.DataFrame) -> pd.DataFrame:
     chosen = table[table["scenario"].isin(["gene_power", "signature_power"])]
     about = chosen["quantity"].str.extract(pattern)
     rows = chosen[about["effect"].notna()].join(about)
-    rows["test"] = rows["test"].fillna("edgeR QL") + rows["bh"].notna().map({True: " after BH", False: ""})
+    rows["test"] = rows["test"].fillna("genes") + rows["bh"].notna().map({True: " (both tests, after BH)", False: ""})
     rows["n"] = "n=" + rows["setting"].str.extract(r"n=(\d+)")[0]
     rows["power"] = [f"{value:.2f} ({error:.2f})" for value, error in zip(rows["value"], rows["mc_error"], strict=True)]
     keys = ["test", "question", "effect"]

@@ -94,6 +94,7 @@ def _tests(questions: list[str], rng: np.random.Generator) -> dict[str, pd.DataF
         {**names, "gene": [f"Gene{place}" for place in range(40)] * len(pairs), **numbers(40 * len(pairs))}
     )
     expression = expression.assign(mean_log_cpm=5.0, minimum_detectable_log_fold_change=1.2)
+    expression = expression.assign(voom_p_value=expression["p_value"], consensus_p_value=expression["p_value"])
     names = {
         key: [value for value, _ in zip(values[::40], pairs, strict=True) for _ in range(3)]
         for key, values in names.items()

@@ -131,7 +131,7 @@ def test_radiation_response_is_found_in_both_sites(results: Path) -> None:
 
 def test_the_contract_of_the_tables(results: Path, answers: pd.DataFrame) -> None:
     needed = {
-        "expression": "population gene log_fold_change standard_error ci_low ci_high p_value adjusted_p_value mean_log_cpm "
+        "expression": "population gene log_fold_change standard_error ci_low ci_high p_value consensus_p_value adjusted_p_value mean_log_cpm "
         "minimum_detectable_log_fold_change",
         "pathways": "population signature estimate p_value adjusted_p_value ci_low ci_high",
         "composition": "population level log_fold_change ci_low ci_high p_value adjusted_p_value",

@@ -10,7 +10,7 @@ from scipy import stats
 
 from benchmarks.calibration import cohorts
 from benchmarks.calibration.measures import Case, Counts, Scenario, share
-from benchmarks.calibration.scenarios.genes import TYPE_1, analyse, call_both
+from benchmarks.calibration.scenarios.genes import TYPE_1, analyse, call
 from livermet.mice.models.linear import adjust
 
 N_GENES = 600
@@ -37,7 +37,7 @@ def measure(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
         np.vstack([cells[mouse] for mouse in np.flatnonzero(arm == name)]) for name in (cohorts.TREATED, cohorts.SICK)
     )
     p = stats.mannwhitneyu(first, second, axis=0, method="asymptotic").pvalue
-    table = call_both(analyse(np.array(sums), n_cells, design))
+    table = call(analyse(np.array(sums), n_cells, design))
     ours = table[table["question"] == cohorts.REPAIR["name"]]
     return {
         "cells_type_1": share(p < LEVEL),

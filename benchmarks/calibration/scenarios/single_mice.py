@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.calibration import cohorts
 from benchmarks.calibration.measures import Case, Counts, Scenario, share
-from benchmarks.calibration.scenarios.genes import LEVEL, N_GENES, TYPE_1, analyse, call_both
+from benchmarks.calibration.scenarios.genes import LEVEL, N_GENES, TYPE_1, analyse, call
 
 QUESTIONS = [
     cohorts.effect("site", "site", cohorts.SITES[1], cohorts.SITES[0]),
@@ -25,7 +25,7 @@ def measure(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
     )
     genes = cohorts.draw_genes(rng, N_GENES, noise)
     changes = np.zeros((len(design.units), N_GENES))
-    table = call_both(analyse(*cohorts.draw_sums(rng, genes, changes, noise), design))
+    table = call(analyse(*cohorts.draw_sums(rng, genes, changes, noise), design))
     return {
         "type_1_effect": share(table["p_value"] < LEVEL),
         "voom_type_1_effect": share(table["voom_p_value"] < LEVEL),

@@ -141,8 +141,8 @@ def test_two_donors_are_exploratory(interferon: Answered) -> None:
 def test_limma_voom_agrees_on_interferon(interferon: Answered) -> None:
     told = interferon.samples.set_index(keys.POPULATION)
     assert (told["sign_agreement"] == 1).all()
-    assert (told["n_significant_both"] >= 0.75 * told["n_significant"]).all()
-    for population, n in (("CD4_T_cell", 183), ("CD14_monocyte", 501)):
+    assert (told["n_significant"] >= 0.75 * told["n_significant_edger"]).all()
+    for population, n in (("CD4_T_cell", 154), ("CD14_monocyte", 501)):
         assert told.loc[population, "n_significant"] == pytest.approx(n, abs=0.05 * n)
         table = interferon.table[interferon.table[keys.POPULATION] == population]
         assert np.corrcoef(table[keys.LOG_FOLD_CHANGE], table["voom_log_fold_change"])[0, 1] > 0.97
@@ -270,7 +270,7 @@ def test_three_mice_agree_about_what_lps_does(phagocytes: anndata.AnnData) -> No
     assert found.design.residual_df == 2
     assert set(found.table[keys.TIER]) == {keys.EXPLORATORY}  # three mice, but pairing them leaves two
     called = found.table[found.table[keys.ADJUSTED_P_VALUE] < 0.05].set_index(keys.GENE)[keys.LOG_FOLD_CHANGE]
-    assert 11 <= len(called) <= 17  # 14
+    assert 5 <= len(called) <= 10  # 7; by edgeR alone 14, by voom alone fewer
     assert list(found.table[keys.GENE].head(3)) == ["1110038F14Rik", "1810037I17Rik", "2200002D01Rik"]
     assert called["2200002D01Rik"] == pytest.approx(2.77, abs=0.15)
     sums = pd.DataFrame(
@@ -287,7 +287,7 @@ def test_three_mice_agree_about_what_lps_does(phagocytes: anndata.AnnData) -> No
 
 
 def test_lps_is_not_seen_when_a_mouse_is_turned_round(phagocytes: anndata.AnnData) -> None:
-    """Every swap of labels within mice: the true one calls 14 genes, the other three (and their mirror images) none."""
+    """Every swap of labels within mice: the true one calls 7 genes, the other three (and their mirror images) none."""
     for swapped in product([False, True], repeat=2):
         if any(swapped):
             found = answer_pairs(phagocytes, (*swapped, False))

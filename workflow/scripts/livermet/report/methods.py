@@ -228,8 +228,9 @@ def _write_tests(writer: _Writer, config: Mapping[str, Any], packages: Mapping[s
         "Tests, mouse by mouse",
         f"""Expression: raw counts were summed per mouse and population, since cells of one mouse are not replicates
         [@squair], scaled by TMM [@tmm], and tested by the quasi-likelihood F-test of edgeR v4 [@edger] (edgepython
-        {packages["edgepython"]}). limma-voom [@voom] (pylimma {packages["pylimma"]}) gives a second opinion. Intervals are
-        {level:.0%} intervals. The smallest effect detectable with 80 % power is printed beside every test.""",
+        {packages["edgepython"]}). limma-voom [@voom] (pylimma {packages["pylimma"]}) gives a second opinion, and a gene is called
+        where both tests call it: Benjamini-Hochberg goes over the larger of the two p-values. Intervals are {level:.0%}
+        intervals of edgeR's test. The smallest effect detectable with 80 % power is printed beside every test.""",
         """Signatures, the primary endpoint: the estimate is the mean log2 fold change of a signature's genes, with an interval
         from one score a mouse; fry, the analytic limit of the rotation test ROAST [@roast], asks whether its genes change, and
         camera [@camera] whether they change more than other genes. Genes that define a population are not tested in it.""",

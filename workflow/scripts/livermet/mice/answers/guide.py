@@ -10,8 +10,9 @@ from livermet.mice.design.declared import RESCUE, declare
 from livermet.mice.design.questions import EQUIVALENCE
 
 TABLES = {
-    "expression.tsv": "genes: edgeR's quasi-likelihood test, limma-voom beside it. Family: all genes of all populations "
-    "that were tested; secondary to the signatures.",
+    "expression.tsv": "genes: edgeR's quasi-likelihood test (`p_value`) and limma-voom's (`voom_p_value`). A gene is called where "
+    "both call it: `consensus_p_value` is the larger of the two, and `adjusted_p_value` goes by it. Family: all genes of all "
+    "populations that were tested; secondary to the signatures.",
     "pathways.tsv": "gene sets: fry (self-contained) and camera (competitive). Family: all sets of all populations.",
     "composition.tsv": "abundance relative to the other cells of the same mouse. Family: all rows of one `level`.",
     "mechanism.tsv": "Fasl-Fas read-outs, one value a mouse. Family: all read-outs.",

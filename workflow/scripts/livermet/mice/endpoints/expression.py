@@ -2,14 +2,17 @@
 
 Counts summed per mouse and population are tested by the quasi-likelihood F-test of edgeR v4 (Chen et al. 2025,
 doi:10.1093/nar/gkaf018) in its Python port (:mod:`livermet.mice.models.quasi_likelihood`). limma-voom (Law et al. 2014,
-doi:10.1186/gb-2014-15-2-r29) gives a second opinion on the same genes. A question that spans tissues has several units of a
-mouse, which are not independent: it is answered by limma-voom with the mouse as block
+doi:10.1186/gb-2014-15-2-r29) gives a second opinion on the same genes, and **a gene is called where both tests call it**: its
+consensus p-value is the larger of the two, and 1 where they see it move in opposite directions. Either test holds its level
+alone in most designs, but not in all (`benchmarks/calibration`): edgeR takes one dispersion for all genes, voom a normal law,
+and the genes that only one of them calls are those to which its simplification does not apply. A question that spans
+tissues has several units of a mouse, which are not independent: it is answered by limma-voom with the mouse as block
 (:mod:`livermet.mice.models.moderated`) and has no second opinion, since edgeR would take the units for mice.
 
 Genes whose effect the ambient RNA can make are flagged (:mod:`livermet.mice.endpoints.ambience`).
 
-Adjusted p-values are Benjamini-Hochberg **within a question, over all populations and genes** that were tested: one family
-is all that a reader of one question may look through. Without residual degrees of freedom there are no p-values: genes
+Adjusted p-values are Benjamini-Hochberg of the consensus **within a question, over all populations and genes** that were
+tested: one family is all that a reader of one question may look through. Without residual degrees of freedom there are no p-values: genes
 are ranked by the size of the effect.
 """
 
@@ -26,7 +29,7 @@ import pandas as pd
 from livermet import keys
 from livermet.mice.design.model import Contrast, Design
 from livermet.mice.endpoints.ambience import explain, flag_panel
-from livermet.mice.endpoints.gene_fits import BLOCKED, VOOM_LOG_FOLD_CHANGE, VOOM_P_VALUE, GeneFits, fit_genes
+from livermet.mice.endpoints.gene_fits import BLOCKED, VOOM_LOG_FOLD_CHANGE, GeneFits, fit_genes
 from livermet.mice.endpoints.pseudobulk import Selection, select
 from livermet.mice.models.contrasts import N_MICE
 from livermet.mice.models.libraries import normalise
@@ -50,12 +53,13 @@ COLUMNS = (
     keys.CI_LOW,
     keys.CI_HIGH,
     keys.P_VALUE,
+    keys.CONSENSUS_P_VALUE,
     keys.ADJUSTED_P_VALUE,
     keys.MEAN_LOG_CPM,
     keys.MDE,
     keys.MICE_NEEDED,
     VOOM_LOG_FOLD_CHANGE,
-    VOOM_P_VALUE,
+    keys.VOOM_P_VALUE,
     keys.IS_AMBIENT,
     keys.AMBIENT,
     keys.TIER,
@@ -77,8 +81,8 @@ SAMPLE_COLUMNS = (
     "n_ambient",
     "n_significant",
     "n_significant_without_ambient",
+    "n_significant_edger",
     "n_significant_voom",
-    "n_significant_both",
     "sign_agreement",
 )
 
@@ -116,8 +120,8 @@ def test_expression(
         One row a question x population x gene that was tested (:data:`COLUMNS`); log2, p-values NaN where the tier is
         descriptive.
     samples
-        One row a question x population (:data:`SAMPLE_COLUMNS`): tier, reason, mice left out, and how far the second
-        opinion agrees (NaN where there is none).
+        One row a question x population (:data:`SAMPLE_COLUMNS`): tier, reason, mice left out, the genes called, and how many
+        either test would have called alone (NaN where there is no second opinion).
     """
     populations = list(dict.fromkeys(pseudobulk.obs[keys.POPULATION].astype(str)))
     symbols = pseudobulk.var[keys.SYMBOL].astype(str)
@@ -137,7 +141,7 @@ def test_expression(
     if not tables:
         return pd.DataFrame({name: pd.Series(dtype=_dtype(name)) for name in COLUMNS}), samples
     table = design.in_order(pd.concat(tables, ignore_index=True))
-    table[keys.ADJUSTED_P_VALUE] = adjust_within_question(table)
+    table[keys.ADJUSTED_P_VALUE] = adjust_within_question(table, keys.CONSENSUS_P_VALUE)
     _count(table, samples, 1 - confidence)
     return table[list(COLUMNS)], samples
 
@@ -210,16 +214,37 @@ def _finish(
     table.insert(1, keys.GENE, genes.to_numpy())
     table.insert(0, keys.QUESTION, contrast.name)
     table[keys.TIER], table[N_MICE] = contrast.tier, json.dumps(contrast.n_mice)
+    table[keys.CONSENSUS_P_VALUE] = consensus(table)
     if table[keys.P_VALUE].isna().all():
         order = np.argsort(-table[keys.LOG_FOLD_CHANGE].abs().to_numpy(), kind="stable")
     else:
-        order = np.argsort(table[keys.P_VALUE].to_numpy(), kind="stable")
+        order = np.lexsort((table[keys.P_VALUE].to_numpy(), table[keys.CONSENSUS_P_VALUE].to_numpy()))
     return table.iloc[order].drop(columns="df")
 
 
+def consensus(table: pd.DataFrame) -> pd.Series:
+    """The p-value of both tests together.
+
+    Parameters
+    ----------
+    table
+        A row a gene: changes and p-values of edgeR and of limma-voom.
+
+    Returns
+    -------
+    pandas.Series
+        The larger p-value, 1 where the two changes differ in sign; the only one where there is no second opinion. Where
+        nothing moves, it is below a level at most as often as the stricter of the two is.
+    """
+    opposite = table[keys.LOG_FOLD_CHANGE] * table[VOOM_LOG_FOLD_CHANGE] < 0
+    larger = table[[keys.P_VALUE, keys.VOOM_P_VALUE]].max(axis=1).where(~opposite, 1.0)
+    return larger.where(table[keys.P_VALUE].notna())
+
+
 def _count(table: pd.DataFrame, samples: pd.DataFrame, rate: float) -> None:
-    """How many genes pass by both methods, how often they agree about the direction, how many the soup can explain."""
-    ours, theirs = table[keys.ADJUSTED_P_VALUE] < rate, adjust_within_question(table, VOOM_P_VALUE) < rate
+    """How many genes pass, how many each test would call, how often they agree about the direction, what soup can explain."""
+    ours = table[keys.ADJUSTED_P_VALUE] < rate
+    edger, voom = (adjust_within_question(table, column) < rate for column in (keys.P_VALUE, keys.VOOM_P_VALUE))
     same = np.sign(table[keys.LOG_FOLD_CHANGE]) == np.sign(table[VOOM_LOG_FOLD_CHANGE])
     counted = pd.DataFrame(
         {
@@ -228,9 +253,9 @@ def _count(table: pd.DataFrame, samples: pd.DataFrame, rate: float) -> None:
             "n_ambient": table[keys.IS_AMBIENT],
             "n_significant": ours,
             "n_significant_without_ambient": ours & ~table[keys.IS_AMBIENT],
-            "n_significant_voom": theirs,
-            "n_significant_both": ours & theirs & same,
-            "sign_agreement": same.where(ours),
+            "n_significant_edger": edger,
+            "n_significant_voom": voom,
+            "sign_agreement": same.where(edger),
         }
     )
     groups = counted.groupby([keys.QUESTION, keys.POPULATION], sort=False)
@@ -239,4 +264,4 @@ def _count(table: pd.DataFrame, samples: pd.DataFrame, rate: float) -> None:
     at = pd.MultiIndex.from_frame(samples[[keys.QUESTION, keys.POPULATION]])
     for column in found:
         samples[column] = found[column].reindex(at).to_numpy()
-    samples.loc[samples[METHOD] == BLOCKED, ["n_significant_voom", "n_significant_both", "sign_agreement"]] = np.nan
+    samples.loc[samples[METHOD] == BLOCKED, ["n_significant_edger", "n_significant_voom", "sign_agreement"]] = np.nan

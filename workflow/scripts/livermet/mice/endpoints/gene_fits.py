@@ -24,7 +24,6 @@ from livermet.mice.models.quasi_likelihood import quasi_likelihood_interval
 Array = npt.NDArray[np.float64]
 
 VOOM_LOG_FOLD_CHANGE = "voom_log_fold_change"
-VOOM_P_VALUE = "voom_p_value"
 QUASI_LIKELIHOOD, BLOCKED, RANKED = "edgeR quasi-likelihood", "limma-voom, mouse as block", "effects without error"
 
 
@@ -73,7 +72,7 @@ def fit_genes(libraries: Libraries, design: Design, contrasts: Sequence[Contrast
     vectors = {contrast.name: np.asarray(contrast.vector, dtype=float) for contrast in contrasts}
     if are_repeated(mice):
         fit, correlation = fit_blocked(libraries, matrix, mice)
-        none = {VOOM_LOG_FOLD_CHANGE: np.nan, VOOM_P_VALUE: np.nan}
+        none = {VOOM_LOG_FOLD_CHANGE: np.nan, keys.VOOM_P_VALUE: np.nan}
         tables = {name: fit.table(vector, confidence).assign(**none) for name, vector in vectors.items()}
         return GeneFits(tables, BLOCKED, correlation)
     return GeneFits(_quasi_likelihood(libraries, matrix, vectors, confidence), QUASI_LIKELIHOOD)
@@ -90,7 +89,7 @@ def _quasi_likelihood(
     found = {}
     for place, (name, vector) in enumerate(vectors.items()):
         table = quasi_likelihood_interval(fit, ep.glm_ql_ftest(fit, contrast=vector), vector, confidence)
-        found[name] = table.assign(**{VOOM_LOG_FOLD_CHANGE: changes[place], VOOM_P_VALUE: p_values[place]})
+        found[name] = table.assign(**{VOOM_LOG_FOLD_CHANGE: changes[place], keys.VOOM_P_VALUE: p_values[place]})
     return found
 
 
@@ -98,7 +97,15 @@ def _describe(libraries: Libraries, design: Design, contrasts: Sequence[Contrast
     """Effects alone: a saturated model leaves nothing to judge them by."""
     values = log_cpm(libraries)
     coefficients = np.linalg.lstsq(design.matrix.to_numpy(), values.T, rcond=None)[0]
-    unknown = (keys.STANDARD_ERROR, "df", keys.CI_LOW, keys.CI_HIGH, keys.P_VALUE, VOOM_LOG_FOLD_CHANGE, VOOM_P_VALUE)
+    unknown = (
+        keys.STANDARD_ERROR,
+        "df",
+        keys.CI_LOW,
+        keys.CI_HIGH,
+        keys.P_VALUE,
+        VOOM_LOG_FOLD_CHANGE,
+        keys.VOOM_P_VALUE,
+    )
     return {
         contrast.name: pd.DataFrame(
             {
