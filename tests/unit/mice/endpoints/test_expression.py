@@ -80,9 +80,7 @@ def test_adjusted_p_values_are_of_one_question_over_all_populations(planted: tup
         np.testing.assert_allclose(group["adjusted_p_value"], expected, rtol=1e-12)
     # The two see some gene differently, or the larger of two p-values would be one of them throughout.
     assert (table["consensus_p_value"] > table["p_value"]).any()
-    assert (
-        table["consensus_p_value"] > table["voom_p_value"]
-    ).any()
+    assert (table["consensus_p_value"] > table["voom_p_value"]).any()
     assert (table.loc[~(table["log_fold_change"] * table["voom_log_fold_change"] >= 0), "consensus_p_value"] == 1).all()
 
 

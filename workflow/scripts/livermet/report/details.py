@@ -12,7 +12,6 @@ from livermet.keys import (
     AMBIENT,
     CI_HIGH,
     CI_LOW,
-    CONSENSUS_P_VALUE,
     DROP_REASON,
     ESTIMATE,
     GENE,
@@ -146,20 +145,16 @@ def _mechanism(part: pd.DataFrame) -> Table:
 def _genes(part: pd.DataFrame, populations: Sequence[str]) -> Table:
     *tested, adjusted = TESTED
     columns = (Column(POPULATION, "Population", "words"), Column(GENE, "Gene", "gene"), *tested,
-               Column(VOOM_P_VALUE, "voom's p", "p"), adjusted, Column(MEAN_LOG_CPM, "mean log CPM", "number"), Column(MDE, "smallest detectable", "number"),
-               Column("ambient", "ambient", "yes"))  # fmt: skip
+               Column(VOOM_P_VALUE, "voom's p", "p"), adjusted, Column(MEAN_LOG_CPM, "mean log CPM", "number"),
+               Column(MDE, "smallest detectable", "number"), Column("ambient", "ambient", "yes"))  # fmt: skip
     if P_VALUE not in part:
         return build(part, columns)
-    first = (
-        part.sort_values([CONSENSUS_P_VALUE, P_VALUE], kind="stable")
-        .groupby(POPULATION, sort=False, observed=True)
-        .head(TOP_GENES)
-    )
+    first = part.sort_values(P_VALUE, kind="stable").groupby(POPULATION, sort=False, observed=True).head(TOP_GENES)
     place = {population: number for number, population in enumerate(populations)}
     first = first.sort_values(POPULATION, key=lambda values: values.astype(str).map(place), kind="stable")
     below = int((part[ADJUSTED_P_VALUE] < 0.05).sum())
     note = (
-        f"The {TOP_GENES} strongest genes of each population, whether or not they pass, by the larger of edgeR's and voom's p; "
+        f"The {TOP_GENES} strongest genes of each population, whether or not they pass, by edgeR's p; "
         f"{below:,} gene x population tests pass an adjusted p of .05 by both. All are in expression.tsv."
     )
     return build(first, columns, "Strongest genes", note)

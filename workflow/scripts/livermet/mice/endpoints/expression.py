@@ -218,7 +218,7 @@ def _finish(
     if table[keys.P_VALUE].isna().all():
         order = np.argsort(-table[keys.LOG_FOLD_CHANGE].abs().to_numpy(), kind="stable")
     else:
-        order = np.lexsort((table[keys.P_VALUE].to_numpy(), table[keys.CONSENSUS_P_VALUE].to_numpy()))
+        order = np.argsort(table[keys.P_VALUE].to_numpy(), kind="stable")
     return table.iloc[order].drop(columns="df")
 
 
