@@ -133,7 +133,7 @@ DIFFERENTIAL = Scenario(
     "differential",
     measure_differential,
     # Two mice an arm call few genes, so that a cohort's share of false ones is 0 or large: its mean takes more cohorts.
-    [replace(case, n_data_sets={2: 800, 3: 400}.get(case.values["n"], 200)) for case in _cases(200)],
+    [replace(case, n_data_sets={2: 400, 3: 300}.get(case.values["n"], 200)) for case in _cases(200)],
     {
         "fdp_effect": FDP,
         "fdp_interaction": FDP,
