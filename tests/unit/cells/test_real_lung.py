@@ -53,8 +53,10 @@ def lung(real_data: Path) -> Lung:
     embedding = embed_cells(counts, seed=1, **Embed().model_dump())
     clustering = cluster_cells(embedding.connectivities, embedding.pca.index, seed=1, **Cluster().model_dump())
     markers = yaml.safe_load((ROOT / "resources" / "lineages.yaml").read_text(encoding="utf-8"))
-    limits = Annotate().model_dump(exclude={"markers"})
-    annotation = annotate_cells(counts, clustering.clusters, markers, **limits)
+    limits = Annotate().model_dump(include={"min_margin", "min_score"})
+    annotation = annotate_cells(
+        counts, clustering.clusters, markers, connectivities=embedding.connectivities, seed=1, **limits
+    )
     labels = pd.read_csv(folder / "published_labels.tsv", sep="\t").set_index("barcode")["major_cell_type"]
     published = labels.reindex(counts.obs["barcode"]).map(PUBLISHED).set_axis(counts.obs_names)
     assert published.notna().all()

@@ -28,6 +28,7 @@ ABSOLUTE_CELLS = "absolute_cells"  # of the sheet: live cells of the whole tissu
 METRICS = (N_UMIS, N_GENES, MITO, RIBO, HAEMO, DOUBLET_SCORE, AMBIENT)
 LEIDEN = "leiden"
 LINEAGE = "lineage"
+SUBSET = "subset"  # kind within a lineage, such as LSEC or tumour_associated; empty where none stands out
 STATE = "state"
 UNASSIGNED = "unassigned"  # a lineage and a state: never forced
 
