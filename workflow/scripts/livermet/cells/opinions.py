@@ -14,15 +14,13 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.cells.strays import depth_bins, detection_rates
-from livermet.keys import UNASSIGNED
+from livermet.keys import OPINIONS_DIFFER, SECOND_OPINION, UNASSIGNED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from livermet.cells.markers import Markers, Panel
 
-SECOND_OPINION = "second_opinion"
-OPINIONS_DIFFER = "opinions_differ"
 CLEAR = float(np.log(20.0))  # what the best lineage must have over none and over the next
 ON_RATE = 3e-4  # counts per count of depth of a marker in its own lineage, at least
 SOUP = 0.1  # of a gene's level where it is loudest: what a cell that does not express it may hold

@@ -6,15 +6,12 @@ import logging
 
 import pandas as pd
 
-from livermet.cells.opinions import SECOND_OPINION
 from livermet.errors import InputError, Problem
 from livermet.inputs.labels import LABEL
-from livermet.keys import LINEAGE, N_CELLS, SUBSET, UNASSIGNED
+from livermet.keys import LINEAGE, MARKER_LINEAGE, N_CELLS, REFERENCE_LABEL, SECOND_OPINION, SUBSET, UNASSIGNED
 
 log = logging.getLogger("livermet")
 
-MARKER_LINEAGE = "marker_lineage"  # what the markers would have called a cell that has a label of its owner's
-REFERENCE_LABEL = "reference_label"
 MIN_COVERED = 0.5
 OPINION, OTHER, SHARE = "opinion", "other", "share"
 MISMATCH = (

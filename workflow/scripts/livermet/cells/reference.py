@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 
 from livermet.cells.normalise import log_normalise
 from livermet.errors import InputError, Problem
-from livermet.keys import CELL, SYMBOL, UNASSIGNED
+from livermet.keys import CELL, REFERENCE_LABEL, SYMBOL, UNASSIGNED
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("livermet")
 
-REFERENCE_LABEL, REFERENCE_MARGIN = "reference_label", "reference_margin"
+REFERENCE_MARGIN = "reference_margin"
 TUNE_WITHIN = 0.05  # labels whose correlation is this near the best one's stay in the running
 MIN_GENES = 200
 PRUNE_MADS = 3.0
