@@ -13,9 +13,10 @@ from livermet.cells.marker_tables import as_content
 from livermet.cells.markers import read_markers
 from livermet.errors import InputError, Problem
 from livermet.inputs.duplicates import find_duplicates
-from livermet.inputs.labels import LABEL, read_labels
+from livermet.inputs.labels import read_labels
 from livermet.inputs.readers import find_files, peek
 from livermet.inputs.references import check_reference
+from livermet.keys import OWN_LABEL
 from livermet.mice.design.bulletin import write_bulletin
 from livermet.mice.design.doctor import examine
 from livermet.mice.design.model import build_design, check
@@ -111,7 +112,7 @@ def _labels(config: dict[str, Any], sheet: pd.DataFrame, inspect: bool) -> set[s
         return None  # cells are called what their owner calls them: checked before the first job
     lineages = set(as_content(_read(config["annotate"]["markers"]))["lineages"])
     if own:
-        lineages = {*read_labels({str(name): str(path) for name, path in sheet[PATH].items()}, **own)[LABEL]}
+        lineages = {*read_labels({str(name): str(path) for name, path in sheet[PATH].items()}, **own)[OWN_LABEL]}
     states = _read(config["tcells"]["states"])["states"]
     return {*lineages, *(state["name"] for state in states)}
 

@@ -112,7 +112,9 @@ def annotate_cells(
     shared = _shared_clusters(evidence, codes, second) if connectivities is not None else []
     if shared:
         parts = split_clusters(labels, shared, sp.csr_matrix(connectivities), counts.obs_names, seed=seed)
+        whole = evidence.set_index(LEIDEN)[LINEAGE]
         evidence, strength, codes = _explain(panel, parts, known, limits)
+        _fall_back(evidence, whole)
     called = evidence[LINEAGE].to_numpy(dtype=object)[codes]
     settled = move_cells(panel, seed_hidden(panel, codes, called, known, seed=seed), known)
     table = pd.DataFrame({LEIDEN: labels, LINEAGE: settled}, index=pd.Index(counts.obs_names, name=CELL))
@@ -141,6 +143,15 @@ def _explain(
         for number, lineage in enumerate(evidence[LINEAGE])
     ]
     return evidence, strength, codes
+
+
+def _fall_back(evidence: pd.DataFrame, whole: pd.Series) -> None:
+    """Parts that say nothing clear keep the name of their cluster, where that had one: the whole is evidence for them."""
+    for row in evidence.index[evidence[LINEAGE] == UNASSIGNED]:
+        cluster = str(evidence.loc[row, LEIDEN]).split(".")[0]
+        if "." in str(evidence.loc[row, LEIDEN]) and whole[cluster] != UNASSIGNED:
+            evidence.loc[row, LINEAGE] = whole[cluster]
+            evidence.loc[row, "reason"] = f"as the whole of cluster {cluster}: {evidence.loc[row, 'reason']}"
 
 
 def _natural(name: str) -> tuple[list[int], str]:

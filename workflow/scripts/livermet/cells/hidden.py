@@ -29,7 +29,7 @@ log = logging.getLogger("livermet")
 
 MIN_SHOWN = 3  # genes that speak for the lineage and not for the cluster's own, in one cell
 ON_RATE = 3e-4  # counts per count of depth of a marker in its own lineage, where no cluster shows more of it
-SOUP = 0.1  # of a gene's level in the study: what a cell of another lineage may hold of it
+SOUP = 0.1  # of a gene's level where it is loudest: what a cell that does not express it may hold
 N_DRAWS = 20
 MAX_FALSE_SHARE = 0.2
 
@@ -115,7 +115,8 @@ def _tell_apart(
     kind = np.repeat([0, 1, 2], [len(up), len(down), len(hedged)])
     # A twentieth of the study's rate, as for strays: what a cluster never showed is unlikely in it, not impossible.
     here = 0.95 * rates[cluster, genes] + 0.05 * overall[genes]
-    quiet = np.maximum(np.minimum(rates[:, genes].min(axis=0), here), SOUP * overall[genes])
+    # Not the quietest cluster: in a study of sorted T cells all clusters express what NK cells lack.
+    quiet = np.maximum(np.minimum(SOUP * rates[:, genes].max(axis=0), here), 1e-9)
     loud = np.maximum(rates[:, genes].max(axis=0), ON_RATE)
     there = np.where(kind == 0, loud, quiet)
     flags = np.zeros(len(genes), dtype=bool)

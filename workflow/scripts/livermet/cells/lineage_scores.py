@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KIND = "kind"
 FLOOR = float(np.log1p(1.0))  # a gene with less than one count in ten thousand in its best cluster is hardly expressed
 DOWN_WEIGHT = 0.5
+ALIKE = 0.5  # of the cells that would show a gene if all expressed it alike
 PRIOR_COUNTS = 10_000.0
 IS_IMMUNE = 0.5
 
@@ -25,7 +26,8 @@ IS_IMMUNE = 0.5
 def measure_strength(panel: Panel, codes: NDArray[np.int64], names: list[str]) -> pd.DataFrame:
     """How strongly every cluster expresses every marker gene, from 0 to 1.
 
-    The log of the cluster's mean counts per ten thousand, over that of the cluster with most of the gene. The
+    The log of the cluster's mean counts per ten thousand, over that of the cluster with most of the gene; less where
+    few of the cluster's cells hold all of it: a dozen mast cells among T cells do not make these mast cells. The
     denominator has a floor, so that the best cluster of a gene that nobody expresses is not made to shine. Unlike a
     z-score over clusters this does not depend on how many clusters share a lineage or which lineages a study has: a
     study of sorted T cells is named as it would be among others.
@@ -50,9 +52,13 @@ def measure_strength(panel: Panel, codes: NDArray[np.int64], names: list[str]) -
     overall = sums.sum(axis=0) / max(depth.sum(), 1.0)
     # A cluster of a dozen cells borrows a little from the whole: one stray count is half a count in ten thousand there.
     level = np.log1p(TARGET_SUM * (sums + PRIOR_COUNTS * overall) / (depth + PRIOR_COUNTS)[:, None])
-    return pd.DataFrame(
-        level / np.maximum(level.max(axis=0), FLOOR), index=pd.Index(names, name=LEIDEN), columns=panel.symbols
-    )
+    sizes = np.maximum(np.asarray(members.sum(axis=1)).ravel(), 1.0)[:, None]
+    shown = np.asarray((members @ (panel.counts > 0).astype(float)).todense()) / sizes
+    # What the same mean would show if all cells expressed the gene alike. Counts are bursty: half of it is all of it.
+    alike = -np.expm1(-sums / sizes)
+    spread = np.minimum(1.0, shown / np.maximum(ALIKE * alike, 1e-9))
+    strength = spread * level / np.maximum(level.max(axis=0), FLOOR)
+    return pd.DataFrame(strength, index=pd.Index(names, name=LEIDEN), columns=panel.symbols)
 
 
 def score_sets(strength: pd.DataFrame, markers: Markers) -> pd.DataFrame:

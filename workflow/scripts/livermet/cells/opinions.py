@@ -51,7 +51,8 @@ def judge_cells(panel: Panel, codes: NDArray[np.int64], markers: Markers) -> NDA
     clusters = np.unique(codes)
     rates = np.array([detection_rates(shown[codes == k], panel.totals[codes == k]) for k in clusters])
     on = np.maximum(rates.max(axis=0), ON_RATE)
-    off = np.maximum(np.minimum(rates.min(axis=0), on / 2), SOUP * on)
+    # Not the quietest cluster's: where all cells are of one lineage, all clusters express its genes.
+    off = SOUP * on
     direction = _directions(panel, markers)
     odds = np.zeros((len(codes), direction.shape[1]))
     for cells, depth in depth_bins(panel.totals):

@@ -7,8 +7,16 @@ import logging
 import pandas as pd
 
 from livermet.errors import InputError, Problem
-from livermet.inputs.labels import LABEL
-from livermet.keys import LINEAGE, MARKER_LINEAGE, N_CELLS, REFERENCE_LABEL, SECOND_OPINION, SUBSET, UNASSIGNED
+from livermet.keys import (
+    LINEAGE,
+    MARKER_LINEAGE,
+    N_CELLS,
+    OWN_LABEL,
+    REFERENCE_LABEL,
+    SECOND_OPINION,
+    SUBSET,
+    UNASSIGNED,
+)
 
 log = logging.getLogger("livermet")
 
@@ -41,7 +49,7 @@ def take_labels(lineages: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     InputError
         Where fewer than half of the kept cells have a label.
     """
-    given = labels[LABEL].reindex(lineages.index)
+    given = labels[OWN_LABEL].reindex(lineages.index)
     covered = float(given.notna().mean()) if len(given) else 1.0
     strangers = int((~labels.index.isin(lineages.index)).sum())
     log.info(

@@ -6,6 +6,7 @@ set the labels apart, keep the labels near the best one, choose genes anew among
 
 from __future__ import annotations
 
+import importlib
 import logging
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,8 @@ def match_celltypist(counts: AnnData, model: Any) -> pd.DataFrame:
         Index `cell`; `reference_label`, `reference_margin` (the model's probability of it).
     """
     import anndata
-    import celltypist  # type: ignore[import-not-found]
+
+    celltypist = importlib.import_module("celltypist")
 
     data = anndata.AnnData(
         log_normalise(sp.csr_matrix(counts.X)),

@@ -11,9 +11,8 @@ import pandas as pd
 
 from livermet.errors import InputError, Problem
 from livermet.inputs.files import file_format, reading
-from livermet.keys import BARCODE, CELL, SAMPLE
+from livermet.keys import BARCODE, CELL, OWN_LABEL, SAMPLE
 
-LABEL = "label"
 MISSING = frozenset({"", "nan", "none", "na", "unassigned", "unknown"})
 
 
@@ -45,16 +44,16 @@ def read_labels(
         With everything that is wrong with the labels.
     """
     given = _read_table(str(table), set(paths)) if table else _read_columns(paths, str(column))
-    text = given[LABEL].astype("string").fillna("").astype(str).str.strip()
-    given = given.assign(**{LABEL: text})[~text.str.lower().isin(MISSING)]
-    unknown = sorted(set(names) - set(given[LABEL]))
+    text = given[OWN_LABEL].astype("string").fillna("").astype(str).str.strip()
+    given = given.assign(**{OWN_LABEL: text})[~text.str.lower().isin(MISSING)]
+    unknown = sorted(set(names) - set(given[OWN_LABEL]))
     if unknown:
         raise InputError(
             [
                 Problem(
                     f"config annotate.labels.names, '{name}'",
                     "no cell has this label",
-                    f"one of {', '.join(sorted(set(given[LABEL]))[:20])}",
+                    f"one of {', '.join(sorted(set(given[OWN_LABEL]))[:20])}",
                 )
                 for name in unknown
             ]
@@ -69,7 +68,7 @@ def read_labels(
                 "one label a cell",
             )
         )
-    return pd.DataFrame({LABEL: [names.get(name, _as_name(name)) for name in given[LABEL]]}, index=cells)
+    return pd.DataFrame({OWN_LABEL: [names.get(name, _as_name(name)) for name in given[OWN_LABEL]]}, index=cells)
 
 
 def _as_name(label: str) -> str:
@@ -100,7 +99,7 @@ def _read_table(path: str, samples: set[str]) -> pd.DataFrame:
                 f"{', '.join(named[:5])}", f"one of {', '.join(sorted(samples)[:5])}", "Name samples as the sheet does",
             )
         )  # fmt: skip
-    return frame.rename(columns={others[0]: LABEL})
+    return frame.rename(columns={others[0]: OWN_LABEL})
 
 
 def _read_columns(paths: Mapping[str, str], column: str) -> pd.DataFrame:
@@ -120,7 +119,7 @@ def _read_columns(paths: Mapping[str, str], column: str) -> pd.DataFrame:
                 Problem(f"sample '{sample}', {path}", f"obs has no column '{column}'", f"one of {', '.join(there)}")
             )
             continue
-        parts.append(pd.DataFrame({SAMPLE: sample, BARCODE: barcodes, LABEL: values}))
+        parts.append(pd.DataFrame({SAMPLE: sample, BARCODE: barcodes, OWN_LABEL: values}))
     if problems:
         raise InputError(problems)
     return pd.concat(parts, ignore_index=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,6 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.errors import InputError, Problem
-from livermet.inputs.annotated import feature_table
 from livermet.inputs.files import reading
 
 log = logging.getLogger("livermet")
@@ -21,6 +21,7 @@ log = logging.getLogger("livermet")
 PICKLES = (".pkl", ".pickle", ".joblib")
 TABLES = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz")
 TARGET_SUM = 1e4
+SYMBOL_COLUMNS = ("symbol", "gene_symbol", "gene_symbols", "gene_name", "feature_name")
 LOGGED_BELOW = 50.0  # natural logs of counts per ten thousand do not reach this; means of counts do
 MIN_LABELLED = 5
 
@@ -138,7 +139,7 @@ def load_celltypist(path: str) -> Any:
         Where it is not.
     """
     try:
-        from celltypist.models import Model  # type: ignore[import-not-found]
+        models = importlib.import_module("celltypist.models")
     except ImportError:
         raise InputError(
             Problem(
@@ -147,7 +148,7 @@ def load_celltypist(path: str) -> Any:
             )
         ) from None  # fmt: skip
     log.warning("loading the pickle %s, whose checksum the config pins: loading it runs the code in it", path)
-    return Model.load(path)
+    return models.Model.load(path)
 
 
 def _profiles_of_cells(path: str, label: str) -> pd.DataFrame:
@@ -168,7 +169,9 @@ def _profiles_of_cells(path: str, label: str) -> pd.DataFrame:
     sizes = values.value_counts()
     kept = sorted(str(name) for name in sizes.index[sizes >= MIN_LABELLED])
     columns = {name: np.asarray(matrix[(values == name).to_numpy(dtype=bool)].mean(axis=0)).ravel() for name in kept}
-    return pd.DataFrame(columns, index=feature_table(adata.var)["symbol"].to_numpy())
+    named = next((name for name in SYMBOL_COLUMNS if name in adata.var), None)
+    symbols = adata.var_names if named is None else adata.var[named]
+    return pd.DataFrame(columns, index=symbols.astype(str).to_numpy())
 
 
 def _read_table(path: str) -> pd.DataFrame:
