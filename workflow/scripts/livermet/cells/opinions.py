@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from livermet.cells.strays import depth_bins, detection_rates
+from livermet.cells.strays import MOVE_LOG_ODDS, depth_bins, detection_rates
 from livermet.keys import OPINIONS_DIFFER, SECOND_OPINION, UNASSIGNED
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from livermet.cells.markers import Markers, Panel
 
-CLEAR = float(np.log(20.0))  # what the best lineage must have over none and over the next
+CLEAR = MOVE_LOG_ODDS  # what the best lineage must have over none and over the next
 ON_RATE = 3e-4  # counts per count of depth of a marker in its own lineage, at least
 SOUP = 0.1  # of a gene's level where it is loudest: what a cell that does not express it may hold
 
@@ -45,7 +45,7 @@ def judge_cells(panel: Panel, codes: NDArray[np.int64], markers: Markers) -> NDA
     Returns
     -------
     numpy.ndarray
-        Lineage of every cell; `unassigned` where none is twenty times likelier than no lineage and than the next.
+        Lineage of every cell; `unassigned` where none is a hundred times likelier than no lineage and than the next.
     """
     shown = sp.csr_matrix(panel.counts > 0, dtype=np.float64)
     clusters = np.unique(codes)
