@@ -1,5 +1,8 @@
 # Contract: needs the kept cells of the whole study with raw counts (merge_samples) and, for the atlas, the labels of all
 # cells (label_cells); gives the embedding, the clusters, the lineage of every cell with its evidence, and atlas.h5ad.
+OWN_LABELS = (
+    f"{STEPS}/read_labels/labels.parquet" if config["annotate"]["labels"] else []
+)
 
 
 rule embed_cells:
@@ -79,16 +82,47 @@ rule cluster_cells:
         "../scripts/cluster_cells.py"
 
 
+if config["annotate"]["labels"]:
+
+    rule read_labels:
+        """Read what the study's owner calls the cells."""
+        input:
+            samples=[file for sample in SAMPLES for file in input_files(sample)],
+            table=config["annotate"]["labels"]["table"] or [],
+            code=sources("step", "inputs.labels"),
+        output:
+            labels=f"{STEPS}/read_labels/labels.parquet",
+        log:
+            f"{LOGS}/read_labels.log",
+        benchmark:
+            f"{BENCHMARKS}/read_labels.tsv"
+        conda:
+            "../../envs/inputs.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+        params:
+            settings=config["annotate"]["labels"],
+            paths=SHEET["path"].to_dict(),
+        script:
+            "../scripts/read_labels.py"
+
+
 rule annotate_cells:
-    """Name the lineage of every cluster and cell by its marker genes, and keep the evidence."""
+    """Name the lineage of every cluster and cell by its marker genes, and keep the evidence and other opinions."""
     input:
         counts=f"{STEPS}/merge_samples/counts.h5ad",
         clusters=f"{STEPS}/cluster_cells/clusters.parquet",
+        connectivities=f"{STEPS}/embed_cells/connectivities.npz",
         markers=config["annotate"]["markers"],
-        code=sources("step", "cells.annotate"),
+        labels=OWN_LABELS,
+        reference=(config["annotate"]["reference"] or {}).get("path", []),
+        code=sources("step", "cells.precedence", "inputs.references"),
     output:
         lineages=f"{STEPS}/annotate_cells/lineages.parquet",
         evidence=f"{STEPS}/annotate_cells/evidence.tsv",
+        coverage=f"{STEPS}/annotate_cells/coverage.tsv",
+        opinions=f"{STEPS}/annotate_cells/opinions.tsv",
     log:
         f"{LOGS}/annotate_cells.log",
     benchmark:
@@ -98,9 +132,11 @@ rule annotate_cells:
         "../../envs/cells.yaml"
     threads: 1
     resources:
-        mem_mb=800,
+        mem_mb=1000,
     params:
         settings={key: config["annotate"][key] for key in ("min_margin", "min_score")},
+        reference=config["annotate"]["reference"],
+        seed=config["seed"],
     script:
         "../scripts/annotate_cells.py"
 

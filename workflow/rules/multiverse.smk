@@ -55,6 +55,7 @@ if config["multiverse"]["enabled"]:
             kept=f"{STEPS}/vary_quality/kept.parquet",
             stability=f"{STEPS}/cluster_cells/stability.tsv",
             markers=config["annotate"]["markers"],
+            labels=OWN_LABELS,
             signatures="resources/signatures.yaml",
             states=config["tcells"]["states"],
             bins="resources/expression_bins.tsv",

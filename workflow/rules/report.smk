@@ -338,6 +338,8 @@ rule write_report:
         samples=f"{STEPS}/merge_samples/samples.tsv",
         labels=f"{STEPS}/label_cells/labels.parquet",
         evidence=f"{STEPS}/annotate_cells/evidence.tsv",
+        opinions=f"{STEPS}/annotate_cells/opinions.tsv",
+        marker_coverage=f"{STEPS}/annotate_cells/coverage.tsv",
         coverage=f"{STEPS}/score_tcells/coverage.tsv",
         inputs=f"{RESULTS}/provenance/inputs.tsv",
         versions=f"{RESULTS}/provenance/versions.json",

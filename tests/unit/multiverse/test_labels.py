@@ -59,7 +59,9 @@ def by_steps(counts: anndata.AnnData, knowledge: Knowledge, integrate: str, reso
         subsample_fraction=0.8,
         seed=4,
     ).clusters
-    lineages = annotate_cells(counts, clusters, knowledge.markers, **SETTINGS["annotate"]).lineages
+    lineages = annotate_cells(
+        counts, clusters, knowledge.markers, connectivities=whole.connectivities, seed=4, **SETTINGS["annotate"]
+    ).lineages
     _, graph = embed_tcells(
         counts,
         lineages,

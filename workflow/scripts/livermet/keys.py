@@ -28,6 +28,13 @@ ABSOLUTE_CELLS = "absolute_cells"  # of the sheet: live cells of the whole tissu
 METRICS = (N_UMIS, N_GENES, MITO, RIBO, HAEMO, DOUBLET_SCORE, AMBIENT)
 LEIDEN = "leiden"
 LINEAGE = "lineage"
+OWN_LABEL = "label"  # what the owner of the data calls a cell, in our words
+SUBSET = "subset"  # kind within a lineage, such as LSEC or tumour_associated; empty where none stands out
+SECOND_OPINION = "second_opinion"  # lineage that the cell's own markers speak for, whatever its cluster is called
+OPINIONS_DIFFER = "opinions_differ"  # whether both opinions name a lineage, and not the same
+MARKER_LINEAGE = "marker_lineage"  # where cells have labels of their owner's: what the markers would have called them
+REFERENCE_LABEL = "reference_label"  # where a reference is given: what it would call the cell
+BESIDE = (SUBSET, SECOND_OPINION, OPINIONS_DIFFER, MARKER_LINEAGE, REFERENCE_LABEL)
 STATE = "state"
 UNASSIGNED = "unassigned"  # a lineage and a state: never forced
 

@@ -69,10 +69,42 @@ class Cluster(Section):
     subsample_fraction: Fraction = Field(0.8, description="share of cells in a subsample")
 
 
-class Annotate(Section):
-    """Lineages from marker sets."""
+class OwnLabels(Section):
+    """What the cells are called already: used as given, the markers' calls beside them."""
 
-    markers: str = Field("resources/lineages.yaml", description="marker sets: lineage -> up and down genes")
+    column: str | None = Field(None, min_length=1, description="column of obs in every sample's h5ad")
+    table: str | None = Field(
+        None, min_length=1, description="or a .tsv or .csv file: sample, barcode, and a column of labels"
+    )
+    names: dict[str, Name] = Field(
+        {}, description="label as given -> lineage; others keep their words, joined by underscores"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> OwnLabels:
+        if (self.column is None) == (self.table is None):
+            raise ValueError("either `column:` or `table:`")
+        return self
+
+
+class CellReference(Section):
+    """A labelled reference that every cell is held against, for a second opinion."""
+
+    path: str = Field(description="labelled cells (.h5ad), mean profiles (.tsv, .csv) or a CellTypist model (.pkl)")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] = Field(description="checksum of the file, pinned")
+    label: str = Field("", description="of an h5ad: the column of obs that holds the labels")
+    allow_pickle: bool = Field(False, description="load a .pkl, which runs whatever code is in it")
+
+
+class Annotate(Section):
+    """Lineages from marker sets, from labels of one's own, and second opinions."""
+
+    markers: str = Field(
+        "resources/lineages.yaml",
+        description="marker sets: lineage -> up and down genes (.yaml), or a table lineage, gene, direction (.tsv)",
+    )
+    labels: OwnLabels | None = Field(None, description="labels of one's own take precedence; see below")
+    reference: CellReference | None = Field(None, description="a reference for a second opinion; see below")
     min_margin: float = Field(0.15, ge=0, description="a cluster nearer than this to a second lineage stays unassigned")
     min_score: float = Field(0.3, description="a cluster scoring below this for every lineage stays unassigned")
 

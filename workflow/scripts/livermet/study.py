@@ -9,9 +9,14 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from livermet.cells.marker_tables import as_content
+from livermet.cells.markers import read_markers
 from livermet.errors import InputError, Problem
 from livermet.inputs.duplicates import find_duplicates
+from livermet.inputs.labels import read_labels
 from livermet.inputs.readers import find_files, peek
+from livermet.inputs.references import check_reference
+from livermet.keys import OWN_LABEL
 from livermet.mice.design.bulletin import write_bulletin
 from livermet.mice.design.doctor import examine
 from livermet.mice.design.model import build_design, check
@@ -47,14 +52,14 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
     exists: Callable[[str], bool] = (lambda _: True) if simulated else (lambda name: Path(name).exists())
     design = config["design"]
     sheet = read_samples(config["samples"], design["factors"], design["covariates"], exists)
-    problems = [*_check_resources(config), *(_check_simulated(sheet, config) if simulated else [])]
+    problems = [*_check_resources(config, inspect), *(_check_simulated(sheet, config) if simulated else [])]
     if not problems:
         sets = _read(SIGNATURES)["signatures"]
         problems += check(
             sheet,
             design,
             signatures={one["name"] for one in sets},
-            labels=_labels(config),
+            labels=_labels(config, sheet, inspect),
             tested=_tested(design, sets),
             readouts={one["name"] for one in _read(MECHANISM)["readouts"]},
         )
@@ -100,9 +105,14 @@ def _check_simulated(sheet: pd.DataFrame, config: dict[str, Any]) -> list[Proble
     ]
 
 
-def _labels(config: dict[str, Any]) -> set[str]:
-    """Lineages and T-cell states that a population may name."""
-    lineages = _read(config["annotate"]["markers"])["lineages"]
+def _labels(config: dict[str, Any], sheet: pd.DataFrame, inspect: bool) -> set[str] | None:
+    """Lineages and T-cell states that a population may name; None where they are not looked for."""
+    own = config["annotate"]["labels"]
+    if own and not inspect:
+        return None  # cells are called what their owner calls them: checked before the first job
+    lineages = set(as_content(_read(config["annotate"]["markers"]))["lineages"])
+    if own:
+        lineages = {*read_labels({str(name): str(path) for name, path in sheet[PATH].items()}, **own)[OWN_LABEL]}
     states = _read(config["tcells"]["states"])["states"]
     return {*lineages, *(state["name"] for state in states)}
 
@@ -116,16 +126,27 @@ def _tested(design: dict[str, Any], sets: list[dict[str, Any]]) -> dict[str, set
 
 
 def _read(path: str) -> Any:
+    if path.endswith(".tsv"):
+        return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(Problem(path, f"not YAML: {error}")) from None
 
 
-def _check_resources(config: dict[str, Any]) -> list[Problem]:
+def _check_resources(config: dict[str, Any], inspect: bool) -> list[Problem]:
     paths = {"annotate.markers": config["annotate"]["markers"], "tcells.states": config["tcells"]["states"]}
-    return [
+    reference = config["annotate"]["reference"]
+    problems = [
         Problem(f"config {key}", f"there is no '{path}'", remedy="Mend the path or leave the key out for ours")
         for key, path in paths.items()
         if not Path(path).is_file()
     ]
+    if Path(markers := paths["annotate.markers"]).is_file():
+        try:
+            read_markers(_read(markers))
+        except InputError as error:
+            problems += [
+                Problem(f"{markers}: {one.where}", one.found, one.expected, one.remedy) for one in error.problems
+            ]
+    return problems + (check_reference(**reference) if reference and inspect else [])

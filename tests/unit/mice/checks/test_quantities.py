@@ -79,3 +79,15 @@ def test_an_axis_without_damage_says_so() -> None:
     (row,) = check(design, measured(design, {}), 1)["robustness"].to_dict(orient="records")
     assert row["reason"] == "the damage is not separated from 0"
     assert pd.isna(row["estimate"])
+
+
+def test_a_population_that_no_mouse_has_is_left_empty_with_the_reason() -> None:
+    endpoints = [{"endpoint": "signature", "population": "CD8_activated", "signature": "death", "questions": ["drug"]}]
+    questions = [one for one in make_settings()["questions"] if one["name"] == "drug"]
+    design = make_design(settings=make_settings(endpoints=endpoints, questions=questions))
+    given = measured(design, {})
+    sums = given.pseudobulk.copy()
+    sums.obs["n_cells"] = 0
+    (row,) = check(design, replace(given, pseudobulk=sums), 1)["robustness"].to_dict(orient="records")
+    assert row["reason"] == f"no mouse has {design.settings['min_cells']} cells of it"
+    assert np.isnan(row["estimate"])

@@ -1,11 +1,11 @@
 """Which lineage a cell belongs to: clusters are named by their marker genes, then cells that sit in the wrong one move.
 
-Scores are shares, from 0 to 1, of how strongly a cluster expresses a lineage's genes. Cell-cycle genes are in no marker
-set, so that cycling cells go with their kin.
+Cell-cycle genes are in no marker set, so that cycling cells go with their kin.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +13,26 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from livermet.cells.markers import IMMUNE, MIN_GENES, Markers, Panel, read_markers, take_panel
-from livermet.cells.normalise import TARGET_SUM
+from livermet.cells.cluster import find_clusters
+from livermet.cells.hidden import seed_hidden
+from livermet.cells.lineage_scores import best_kinds, measure_strength, name_kind, score_sets
+from livermet.cells.markers import Markers, Panel, cover, offer, read_markers, take_panel
+from livermet.cells.opinions import agreement, compare_opinions, judge_cells
 from livermet.cells.strays import move_cells
-from livermet.keys import CELL, LEIDEN, LINEAGE, N_CELLS, UNASSIGNED
+from livermet.keys import CELL, LEIDEN, LINEAGE, N_CELLS, SUBSET, UNASSIGNED
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
 MARGIN = "lineage_margin"
-FLOOR = float(np.log1p(1.0))  # a gene with less than one count in ten thousand in its best cluster is hardly expressed
-DOWN_WEIGHT = 0.5
-PRIOR_COUNTS = 10_000.0
-IS_IMMUNE = 0.5
+AGREEMENT = "agreement"
+SPLIT_RESOLUTION = 1.0
+MIN_SPLIT = 20  # cells that a cluster has, or that speak against its name, if it is looked at again in parts
+MAX_DISSENT = 0.15  # share of a cluster's cells that may speak for another lineage
+EVIDENCE = [
+    LEIDEN, N_CELLS, LINEAGE, SUBSET, "score", "second", "second_score", "margin", "markers", "n_moved", AGREEMENT, "reason",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,20 +42,37 @@ class Annotation:
     Attributes
     ----------
     lineages
-        Index `cell`; `leiden`, `lineage`, `lineage_margin` (that of the cell's cluster).
+        Index `cell`; `leiden`, `lineage`, `subset` (kind within the lineage, of the cell's cluster; empty where none
+        stands out or the cell was moved), `lineage_margin` (of the cell's cluster), `second_opinion`,
+        `opinions_differ`.
     evidence
-        One row a cluster: `leiden`, `n_cells`, `lineage`, `score`, `second`, `second_score`, `margin`, `markers` (the
-        genes that speak loudest for the lineage), `n_moved` (cells that went to another lineage), `reason`.
+        One row a cluster, or a part of one that had to be looked at in parts ("7.2"): `leiden`, `n_cells`, `lineage`,
+        `subset`, `score`, `second`, `second_score`, `margin`, `markers` (the genes that speak loudest for the
+        lineage), `n_moved` (cells that went to another lineage), `agreement` (share of the cells with an opinion of
+        their own that have the cluster's), `reason` (why it is unassigned).
+    coverage
+        One row a marker set; see :func:`livermet.cells.markers.cover`.
     """
 
     lineages: pd.DataFrame
     evidence: pd.DataFrame
+    coverage: pd.DataFrame
 
 
 def annotate_cells(
-    counts: AnnData, clusters: pd.DataFrame, markers: dict[str, Any], *, min_margin: float, min_score: float
+    counts: AnnData,
+    clusters: pd.DataFrame,
+    markers: Mapping[str, Any] | pd.DataFrame,
+    *,
+    min_margin: float,
+    min_score: float,
+    seed: int,
+    connectivities: sp.csr_matrix | None = None,
 ) -> Annotation:
-    """Name every cluster's lineage, with the evidence, and move the cells that plainly belong to another.
+    """Name every cluster's lineage, with the evidence, and the cells in it that plainly belong to another.
+
+    A cluster that two lineages share is looked at again in parts, where the graph of the cells is given. Lineages that
+    no cluster is named for are looked for cell by cell.
 
     Parameters
     ----------
@@ -58,117 +81,126 @@ def annotate_cells(
     clusters
         Index `cell` (the cells of `counts`); `leiden`.
     markers
-        Content of the marker file, as resources/lineages.yaml.
+        Content of the marker file, as resources/lineages.yaml; or a table.
     min_margin
         A cluster whose best lineage leads the second by less stays unassigned.
     min_score
         A cluster whose best lineage scores less stays unassigned.
+    seed
+        Of the study.
+    connectivities
+        Cells x cells, in the order of `counts`: the graph that the clusters were found in.
 
     Returns
     -------
     Annotation
-        Labels per cell and evidence per cluster.
+        Labels per cell, evidence per cluster, coverage of the marker sets.
 
     Raises
     ------
     InputError
         Where the marker sets are malformed or the counts know too few of their genes.
     """
-    known = read_markers(markers)
-    panel = take_panel(counts, known)
+    every = read_markers(markers)
+    panel = take_panel(counts, every)
+    coverage = cover(panel, every)
+    known = offer(every, coverage)
     labels = clusters[LEIDEN].reindex(counts.obs_names).astype(str).to_numpy(dtype=object)
-    names = sorted(set(labels), key=lambda name: (len(name), name))
+    limits = {"min_margin": min_margin, "min_score": min_score}
+    evidence, strength, codes = _explain(panel, labels, known, limits)
+    second = judge_cells(panel, codes, known)
+    shared = _shared_clusters(evidence, codes, second) if connectivities is not None else []
+    if shared:
+        parts = split_clusters(labels, shared, sp.csr_matrix(connectivities), counts.obs_names, seed=seed)
+        whole = evidence.set_index(LEIDEN)[LINEAGE]
+        evidence, strength, codes = _explain(panel, parts, known, limits)
+        _fall_back(evidence, whole)
+    called = evidence[LINEAGE].to_numpy(dtype=object)[codes]
+    settled = move_cells(panel, seed_hidden(panel, codes, called, known, seed=seed), known)
+    table = pd.DataFrame({LEIDEN: labels, LINEAGE: settled}, index=pd.Index(counts.obs_names, name=CELL))
+    table[SUBSET] = np.where(settled == called, evidence[SUBSET].to_numpy(dtype=object)[codes], "")
+    table[MARGIN] = evidence["margin"].to_numpy()[codes]
+    table = table.join(compare_opinions(table[LINEAGE], second))
+    numbers, names = range(len(evidence)), evidence[LINEAGE].tolist()
+    evidence["markers"] = [top_markers(strength.iloc[number], names[number], known) for number in numbers]
+    evidence["n_moved"] = np.bincount(codes[settled != called], minlength=len(names))
+    evidence[AGREEMENT] = [agreement(called[codes == number], second[codes == number]) for number in numbers]
+    return Annotation(lineages=table, evidence=evidence[EVIDENCE], coverage=coverage)
+
+
+def _explain(
+    panel: Panel, labels: NDArray[np.object_], known: Markers, limits: dict[str, float]
+) -> tuple[pd.DataFrame, pd.DataFrame, NDArray[np.int64]]:
+    """Evidence of every cluster, how strongly it expresses every marker gene, and the number of every cell's cluster."""
+    names = sorted(set(labels), key=_natural)
     codes = np.asarray(pd.Categorical(labels, categories=names).codes, dtype=np.int64)
     strength = measure_strength(panel, codes, names)
-    evidence = call_clusters(score_lineages(strength, known), min_margin=min_margin, min_score=min_score)
+    scores = score_sets(strength, known)
+    evidence = call_clusters(best_kinds(scores), **limits)
     evidence.insert(1, N_CELLS, np.bincount(codes, minlength=len(names)))
-    evidence["markers"] = [
-        top_markers(strength.loc[leiden], lineage, known)
-        for leiden, lineage in zip(evidence[LEIDEN], evidence[LINEAGE], strict=True)
+    evidence[SUBSET] = [
+        name_kind(scores.iloc[number], lineage, min_margin=limits["min_margin"])
+        for number, lineage in enumerate(evidence[LINEAGE])
     ]
+    return evidence, strength, codes
+
+
+def _fall_back(evidence: pd.DataFrame, whole: pd.Series) -> None:
+    """Parts that say nothing clear keep the name of their cluster, where that had one: the whole is evidence for them."""
+    for row in evidence.index[evidence[LINEAGE] == UNASSIGNED]:
+        cluster = str(evidence.loc[row, LEIDEN]).split(".")[0]
+        if "." in str(evidence.loc[row, LEIDEN]) and whole[cluster] != UNASSIGNED:
+            evidence.loc[row, LINEAGE] = whole[cluster]
+            evidence.loc[row, "reason"] = f"as the whole of cluster {cluster}: {evidence.loc[row, 'reason']}"
+
+
+def _natural(name: str) -> tuple[list[int], str]:
+    """Clusters in the order of their numbers: "2" before "10", "7.1" after "7"."""
+    return [int(piece) for piece in name.split(".") if piece.isdigit()], name
+
+
+def _shared_clusters(evidence: pd.DataFrame, codes: NDArray[np.int64], second: NDArray[np.object_]) -> list[str]:
+    """Clusters in which lineages seem to meet: no lineage leads, or many cells speak for another than the cluster's."""
     called = evidence[LINEAGE].to_numpy(dtype=object)[codes]
-    settled = move_cells(panel, called, known)
-    evidence["n_moved"] = np.bincount(codes[settled != called], minlength=len(names))
-    lineages = pd.DataFrame(
-        {LEIDEN: labels, LINEAGE: settled, MARGIN: evidence["margin"].to_numpy()[codes]},
-        index=pd.Index(counts.obs_names, name=CELL),
-    )
-    columns = [LEIDEN, N_CELLS, LINEAGE, "score", "second", "second_score", "margin", "markers", "n_moved", "reason"]
-    return Annotation(lineages=lineages, evidence=evidence[columns])
+    dissent = np.bincount(codes[(second != called) & (second != UNASSIGNED)], minlength=len(evidence))
+    many = (dissent >= MIN_SPLIT) & (dissent >= MAX_DISSENT * evidence[N_CELLS].to_numpy())
+    unclear = (evidence[LINEAGE] == UNASSIGNED).to_numpy() & (evidence[N_CELLS] >= MIN_SPLIT).to_numpy()
+    return [str(name) for name in evidence.loc[many | unclear, LEIDEN]]
 
 
-def measure_strength(panel: Panel, codes: NDArray[np.int64], names: list[str]) -> pd.DataFrame:
-    """How strongly every cluster expresses every marker gene, from 0 to 1.
+def split_clusters(
+    labels: NDArray[np.object_], shared: list[str], connectivities: sp.csr_matrix, cells: pd.Index, *, seed: int
+) -> NDArray[np.object_]:
+    """Clusters again, those in which lineages meet divided by the graph of their cells alone.
 
-    The log of the cluster's mean counts per ten thousand, over that of the cluster with most of the gene. The
-    denominator has a floor, so that the best cluster of a gene that nobody expresses is not made to shine. Unlike a
-    z-score over clusters this does not depend on how many clusters share a lineage or which lineages a study has.
+    The parts are found without a look at the markers, so that a part's call is not made by its own making.
 
     Parameters
     ----------
-    panel
-        Counts of the marker genes.
-    codes
-        Number of every cell's cluster (cells,).
-    names
-        Names of the clusters.
+    labels
+        Cluster of every cell (cells,).
+    shared
+        Clusters to divide.
+    connectivities
+        Cells x cells.
+    cells
+        Their names: what is found does not depend on the order in which samples stand.
+    seed
+        Of the study.
 
     Returns
     -------
-    pandas.DataFrame
-        Clusters x genes.
+    numpy.ndarray
+        "7" becomes "7.1", "7.2", ... where it falls apart.
     """
-    members = sp.csr_matrix((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(names), len(codes)))
-    sums = np.asarray((members @ panel.counts).todense())
-    depth = np.asarray(members @ panel.totals)
-    overall = sums.sum(axis=0) / max(depth.sum(), 1.0)
-    # A cluster of a dozen cells borrows a little from the whole: one stray count is half a count in ten thousand there.
-    level = np.log1p(TARGET_SUM * (sums + PRIOR_COUNTS * overall) / (depth + PRIOR_COUNTS)[:, None])
-    return pd.DataFrame(
-        level / np.maximum(level.max(axis=0), FLOOR), index=pd.Index(names, name=LEIDEN), columns=panel.symbols
-    )
-
-
-def score_lineages(strength: pd.DataFrame, markers: Markers) -> pd.DataFrame:
-    """Score of every lineage in every cluster.
-
-    The mean strength of the genes that speak for the lineage, those named by several lineages weighing less (their
-    number's inverse, the idea of ScType, doi:10.1038/s41467-022-28803-w), minus half the mean strength of the two
-    that speak loudest against it; the best kind of a lineage counts. A cluster with the genes of every immune cell is offered immune
-    lineages only: hepatocyte, haemoglobin and platelet transcripts drift in a liver's soup and are found in all cells.
-
-    Parameters
-    ----------
-    strength
-        Clusters x genes (see :func:`measure_strength`).
-    markers
-        The sets.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Clusters x lineages; NaN where a lineage is not offered. Sets with fewer than three known genes are left out.
-    """
-    weights = markers.weights()
-    known = set(strength.columns)
-    shared = [gene for gene in markers.immune if gene in known]
-    is_immune = strength[shared].mean(axis=1) >= IS_IMMUNE if shared else pd.Series(False, index=strength.index)
-    scores: dict[str, pd.Series] = {}
-    for one in markers.sets:
-        up = [gene for gene in one.up if gene in known]
-        down = [gene for gene in one.down if gene in known]
-        if len(up) < MIN_GENES:
-            continue
-        weight = np.array([weights[gene] for gene in up])
-        score = pd.Series(strength[up].to_numpy() @ weight / weight.sum(), index=strength.index)
-        if down:
-            loudest = np.sort(strength[down].to_numpy(), axis=1)[:, -2:]
-            score -= DOWN_WEIGHT * loudest.mean(axis=1)
-        if one.compartment != IMMUNE:
-            score = score.where(~is_immune)
-        best = scores.get(one.lineage)
-        scores[one.lineage] = score if best is None else best.where(best.ge(score) | score.isna(), score)
-    return pd.DataFrame(scores, index=strength.index)
+    parts = labels.copy()
+    for name in shared:
+        inside = np.flatnonzero(labels == name)
+        inside = inside[np.argsort(cells[inside].to_numpy(dtype=str), kind="stable")]
+        found = find_clusters(sp.csr_matrix(connectivities[inside][:, inside]), resolution=SPLIT_RESOLUTION, seed=seed)
+        if found.max() > 0:
+            parts[inside] = [f"{name}.{number + 1}" for number in found]
+    return parts
 
 
 def call_clusters(scores: pd.DataFrame, *, min_margin: float, min_score: float) -> pd.DataFrame:

@@ -10,7 +10,20 @@ import scipy.sparse as sp
 
 from livermet import __version__
 from livermet.cells.normalise import TARGET_SUM, log_normalise
-from livermet.keys import BATCH, CELL, IS_DOUBLET, LEIDEN, LINEAGE, METRICS, MOUSE, SAMPLE, STATE, SYMBOL, TISSUE
+from livermet.keys import (
+    BATCH,
+    BESIDE,
+    CELL,
+    IS_DOUBLET,
+    LEIDEN,
+    LINEAGE,
+    METRICS,
+    MOUSE,
+    SAMPLE,
+    STATE,
+    SYMBOL,
+    TISSUE,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -111,6 +124,9 @@ def _describe_cells(
         )
     for column in LABELS:
         table[column] = _categories(labels[column].reindex(cells).to_numpy())
+    for column in (column for column in BESIDE if column in labels):
+        values = labels[column].reindex(cells)
+        table[column] = values.to_numpy() if values.dtype == bool else pd.Categorical(values.astype(str).to_numpy())
     for column in (column for column in METRICS if column in barcodes):
         table[column] = barcodes[column].reindex(cells).to_numpy()
     if IS_DOUBLET in barcodes:

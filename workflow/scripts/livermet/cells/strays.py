@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from livermet.cells.markers import Markers, Panel
 
-MIN_PROFILE_CELLS = 20
+MIN_PROFILE_CELLS = 5
 MOVE_LOG_ODDS = float(np.log(100.0))
 DEPTH_BINS = 32
 
@@ -78,27 +78,54 @@ def log_likelihoods(panel: Panel, called: NDArray[np.object_], lineages: list[st
     """
     shown = sp.csr_matrix(panel.counts > 0, dtype=np.float64)
     result = np.zeros((shown.shape[0], len(lineages)))
-    overall = _detection_rates(shown, panel.totals)
-    # Cells of like depth share their chances: binning depths spares a cells x genes matrix of logarithms.
-    edges = np.quantile(panel.totals, np.linspace(0, 1, DEPTH_BINS + 1))
-    bins = np.clip(np.searchsorted(edges, panel.totals, side="right") - 1, 0, DEPTH_BINS - 1)
+    overall = detection_rates(shown, panel.totals)
     for column, lineage in enumerate(lineages):
         pool = np.flatnonzero(called == lineage)
         # A twentieth of the study's rate: a gene that a lineage never showed is unlikely in it, not impossible.
-        rate = 0.95 * _detection_rates(shown[pool], panel.totals[pool]) + 0.05 * overall
-        for number in np.unique(bins):
-            cells = np.flatnonzero(bins == number)
-            expected = np.maximum(np.median(panel.totals[cells]) * rate, 1e-6)
+        rate = 0.95 * detection_rates(shown[pool], panel.totals[pool]) + 0.05 * overall
+        for cells, depth in depth_bins(panel.totals):
+            expected = np.maximum(depth * rate, 1e-6)
             absent, present = -expected, np.log(-np.expm1(-expected))
             result[cells, column] = absent.sum() + shown[cells] @ (present - absent)
     return result
 
 
-def _detection_rates(shown: sp.csr_matrix, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+def depth_bins(totals: NDArray[np.float64]) -> list[tuple[NDArray[np.intp], float]]:
+    """Cells of like depth, with their median depth: they share their chances, which spares a cells x genes matrix.
+
+    Parameters
+    ----------
+    totals
+        Depth of every cell (cells,).
+
+    Returns
+    -------
+    list of tuple
+        Cells of a bin, and its depth; every cell is in one.
+    """
+    edges = np.quantile(totals, np.linspace(0, 1, DEPTH_BINS + 1))
+    bins = np.clip(np.searchsorted(edges, totals, side="right") - 1, 0, DEPTH_BINS - 1)
+    found = [np.flatnonzero(bins == number) for number in np.unique(bins)]
+    return [(cells, float(np.median(totals[cells]))) for cells in found]
+
+
+def detection_rates(shown: sp.csr_matrix, totals: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rate per count of depth at which each gene shows, from the share of cells that show it.
 
     From the share of cells rather than the pooled counts, because counts are bursty: a gene with twelve counts in the
     mean cell is still missing from many.
+
+    Parameters
+    ----------
+    shown
+        Cells x genes, 1 where a cell has a count.
+    totals
+        Depth of every cell (cells,).
+
+    Returns
+    -------
+    numpy.ndarray
+        (genes,).
     """
     share = np.asarray(shown.sum(axis=0)).ravel() / shown.shape[0]
     return np.asarray(-np.log1p(-np.minimum(share, 0.99)) / float(np.mean(totals)))

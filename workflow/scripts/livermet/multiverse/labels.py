@@ -18,6 +18,7 @@ from scipy import sparse
 from livermet.cells.annotate import annotate_cells
 from livermet.cells.cluster import find_clusters
 from livermet.cells.embed import Embedding, embed_cells
+from livermet.cells.own_labels import take_labels
 from livermet.errors import InputError
 from livermet.keys import CELL, FAILURE, LEIDEN, LINEAGE, N_CELLS, STATE
 from livermet.multiverse.grid import INTEGRATE, RESOLUTION
@@ -39,12 +40,13 @@ COLUMNS = [RESOLUTION, N_CELLS, N_CLUSTERS, N_TCELLS, FAILURE]
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What labels rest on: contents of the marker, signature and state files, and the expression bins."""
+    """What labels rest on: contents of the marker, signature and state files, the expression bins, the owner's labels."""
 
     markers: dict[str, Any]
     signatures: Mapping[str, Any]
     states: Mapping[str, Any]
     bins: pd.DataFrame
+    labels: pd.DataFrame | None = None
 
 
 def relabel_cells(
@@ -119,7 +121,7 @@ class _Labeller:
         embed: Mapping[str, Any],
         seed: int,
     ) -> None:
-        self.counts, self.embedding, self.markers = counts, embedding, knowledge.markers
+        self.counts, self.embedding, self.markers, self.own = counts, embedding, knowledge.markers, knowledge.labels
         self.annotate, self.tcells, self.embed, self.seed = settings["annotate"], settings["tcells"], embed, seed
         self.collection = load(knowledge.signatures)
         self.definitions = load_states(knowledge.states, self.collection)
@@ -141,7 +143,16 @@ class _Labeller:
         found = np.empty(self.counts.n_obs, dtype=np.int64)
         found[self.order] = find_clusters(self.graph, resolution=resolution, seed=self.seed)
         clusters = pd.DataFrame({LEIDEN: found.astype(str)}, index=pd.Index(self.counts.obs_names, name=CELL))
-        lineages = annotate_cells(self.counts, clusters, self.markers, **self.annotate).lineages
+        lineages = annotate_cells(
+            self.counts,
+            clusters,
+            self.markers,
+            seed=self.seed,
+            connectivities=self.embedding.connectivities,
+            **self.annotate,
+        ).lineages
+        if self.own is not None:
+            lineages = take_labels(lineages, self.own)
         return label_cells(lineages, self._call(lineages))
 
     def _call(self, lineages: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,7 @@ LINEAGES = {
     "Neutrophil": "#E69F00", "Classical_monocyte": "#D55E00", "Patrolling_monocyte": "#EE8866",
     "Monocyte_derived_macrophage": "#882255", "Kupffer_cell": "#CC79A7", "cDC1": "#332288", "cDC2": "#6A5ACD",
     "mregDC": "#9E8FE0", "pDC": "#AA4499", "Mast_cell": "#B8A300", "Basophil": "#DDCC77", "Hepatocyte": "#8B5A2B",
-    "Endothelial_cell": "#117733", "Fibroblast": "#999933", "Cholangiocyte": "#C2A878", "Erythrocyte": "#CC3311",
+    "Endothelial_cell": "#117733", "Fibroblast": "#999933", "Epithelial_cell": "#C2A878", "Erythrocyte": "#CC3311",
     "Platelet": "#EE99AA", UNASSIGNED: "#c3cad1",
 }  # fmt: skip
 STATES = {

@@ -180,12 +180,26 @@ def _write_embedding(writer: _Writer, config: Mapping[str, Any], packages: Mappi
 
 def _write_labels(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
     annotate = config["annotate"]
+    own = (
+        """The cells carry labels that were given with the data; the calls below stand beside them as a second opinion."""
+        if annotate["labels"]
+        else ""
+    )
+    reference = (
+        """Every cell was also held against a labelled reference by rank correlation, after SingleR [@singler], or with a
+        CellTypist model where one was given; this labels no cell and is reported beside the calls."""
+        if annotate["reference"]
+        else ""
+    )
     writer.section(
         "Lineages",
-        f"""Each cluster took the lineage whose marker genes it expresses most, genes shared by several lineages weighing
-        less, as in ScType [@sctype]; clusters that score below {annotate["min_score"]:g} or lead the second lineage by less
-        than {annotate["min_margin"]:g} stay unassigned. Cells whose own marker genes plainly speak for another lineage were
-        moved to it. Cell-cycle genes, Fas and Fasl are in no marker set.""",
+        f"""{own} Each cluster took the lineage whose marker genes it expresses most, genes shared by several lineages weighing
+        less, as in ScType [@sctype]; marker sets of which the counts know less than 60 % are left out. Clusters that score
+        below {annotate["min_score"]:g} or lead the second lineage by less than {annotate["min_margin"]:g} stay unassigned;
+        they, and clusters in which many cells speak for another lineage, were first divided again by the graph of their cells
+        alone. Cells whose own marker genes are a hundred times likelier in another lineage than in their cluster's were moved
+        to it, also to lineages too rare for a cluster of their own. Cell-cycle genes, Fas and Fasl are in no marker set. Each
+        cell's own markers give a second opinion that knows no cluster's name. {reference}""",
     )
 
 

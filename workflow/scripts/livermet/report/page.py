@@ -16,6 +16,7 @@ from livermet.report.answers import make_cards, make_claims
 from livermet.report.doctor import describe_calls, describe_findings
 from livermet.report.figures import make_pictures
 from livermet.report.label_null import tables_of_labels
+from livermet.report.lineages import table_of_evidence, table_of_markers, table_of_opinions
 from livermet.report.rendering import render
 from livermet.report.tables import Column, build, everything
 
@@ -53,6 +54,8 @@ class Results:
     calls: pd.DataFrame
     label_permutations: pd.DataFrame
     truth: pd.DataFrame | None
+    opinions: pd.DataFrame | None = None
+    marker_coverage: pd.DataFrame | None = None
 
 
 def write_page(
@@ -114,7 +117,9 @@ def write_page(
         ],
         states=details.table_of_states(results.labels, config["tcells"]["lineages"]),
         coverage=_coverage(results.coverage),
-        lineages=_lineages(results.evidence),
+        lineages=table_of_evidence(results.evidence),
+        opinions=table_of_opinions(results.opinions),
+        marker_coverage=table_of_markers(results.marker_coverage),
         doctor=describe_findings(findings, results.tests),
         design_columns=list(design["columns"]),
         cell_tests=describe_calls(results.calls, asked),
@@ -152,16 +157,6 @@ def _coverage(coverage: pd.DataFrame) -> Any:
     columns = (Column("signature", "Signature", "words"), Column("n_genes", "Genes", "count"),
                Column("n_found", "Found", "count"), Column("share", "Share", "percent"))  # fmt: skip
     return build(coverage, columns)
-
-
-def _lineages(evidence: pd.DataFrame) -> Any:
-    columns = (
-        Column("leiden", "Cluster", "code"), Column("lineage", "Lineage", "words"), Column("n_cells", "Cells", "count"),
-        Column("score", "Score", "number"), Column("second", "Second", "words"), Column("second_score", "Its score", "number"),
-        Column("margin", "Margin", "number"), Column("n_moved", "Cells moved", "count"), Column("markers", "Loudest markers", "gene"),
-        Column("reason", "Why unassigned"),
-    )  # fmt: skip
-    return build(evidence, columns)
 
 
 def _inputs(inputs: pd.DataFrame) -> Any:

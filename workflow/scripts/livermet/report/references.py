@@ -30,6 +30,7 @@ REFERENCES = {
     "umap": Reference("McInnes L, Healy J, Saul N, Großberger L. UMAP: uniform manifold approximation and projection. J Open Source Softw 3, 861 (2018)", "10.21105/joss.00861"),
     "leiden": Reference("Traag VA, Waltman L, van Eck NJ. From Louvain to Leiden: guaranteeing well-connected communities. Sci Rep 9, 5233 (2019)", "10.1038/s41598-019-41695-z"),
     "sctype": Reference("Ianevski A, Giri AK, Aittokallio T. Fully-automated and ultra-fast cell-type identification using specific marker combinations from single-cell transcriptomic data. Nat Commun 13, 1246 (2022)", "10.1038/s41467-022-28803-w"),
+    "singler": Reference("Aran D, Looney AP, Liu L, et al. Reference-based analysis of lung single-cell sequencing reveals a transitional profibrotic macrophage. Nat Immunol 20, 163 (2019)", "10.1038/s41590-018-0276-y"),
     "tirosh": Reference("Tirosh I, Izar B, Prakadan SM, et al. Dissecting the multicellular ecosystem of metastatic melanoma by single-cell RNA-seq. Science 352, 189 (2016)", "10.1126/science.aad0501"),
     "ucell": Reference("Andreatta M, Carmona SJ. UCell: robust and scalable single-cell gene signature scoring. Comput Struct Biotechnol J 19, 3796 (2021)", "10.1016/j.csbj.2021.06.043"),
     "squair": Reference("Squair JW, Gautier M, Kathe C, et al. Confronting false discoveries in single-cell differential expression. Nat Commun 12, 5692 (2021)", "10.1038/s41467-021-25960-2"),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from livermet.keys import CELL, LEIDEN, LINEAGE, STATE, UNASSIGNED
+from livermet.keys import BESIDE, CELL, LEIDEN, LINEAGE, STATE, UNASSIGNED
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,14 +50,14 @@ def label_cells(lineages: pd.DataFrame, states: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     lineages
-        Index cell, all kept cells; ``leiden lineage``.
+        Index cell, all kept cells; ``leiden lineage`` and what stands beside them (``subset``, other opinions).
     states
         Index cell, the T cells; ``state``.
 
     Returns
     -------
     DataFrame
-        Index as `lineages`; ``leiden lineage state``, all text. The state of a cell that is not a T cell is its lineage,
+        Index as `lineages`; ``leiden lineage state``, all text, and what stands beside. The state of a cell that is not a T cell is its lineage,
         so that a population can name either; a T cell that was not called is ``unassigned``.
 
     Raises
@@ -71,4 +71,4 @@ def label_cells(lineages: pd.DataFrame, states: pd.DataFrame) -> pd.DataFrame:
     table = lineages[[LEIDEN, LINEAGE]].astype(str)
     table[STATE] = table[LINEAGE]
     table.loc[states.index, STATE] = states[STATE].fillna(UNASSIGNED).astype(str)
-    return table
+    return table.join(lineages[[name for name in BESIDE if name in lineages]])

@@ -26,6 +26,7 @@ FIRST_CELL_COLUMNS = [
     keys.LEIDEN,
     keys.LINEAGE,
     keys.STATE,
+    keys.SUBSET,
     keys.DOUBLET_SCORE,
     keys.IS_DOUBLET,
     keys.AMBIENT,
@@ -65,14 +66,15 @@ def list_cells(barcodes: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     barcodes
         Index cell: the quality tables of all samples, with the mouse.
     labels
-        Index cell: leiden, lineage, state of the kept cells.
+        Index cell: leiden, lineage, state of the kept cells, and what stands beside them.
 
     Returns
     -------
     pandas.DataFrame
         Index cell, in the order of `barcodes`; leiden, lineage and state are empty where the cell was dropped.
     """
-    named = labels[[keys.LEIDEN, keys.LINEAGE, keys.STATE]].astype(str).reindex(barcodes.index).fillna("")
+    beside = [column for column in keys.BESIDE if column in labels]
+    named = labels[[keys.LEIDEN, keys.LINEAGE, keys.STATE, *beside]].astype(str).reindex(barcodes.index).fillna("")
     table = barcodes.drop(columns=list(named), errors="ignore").join(named)
     first = [column for column in FIRST_CELL_COLUMNS if column in table]
     return table[first + [column for column in table if column not in first]]

@@ -209,6 +209,8 @@ class _Known:
         settings, part = self.design.settings, self.parts[question]
         labels = settings["populations"][population]
         selection = select(self.sources.pseudobulk, population, part, settings["min_cells"])
+        if not selection.counts.shape[1]:
+            return f"no mouse has {settings['min_cells']} cells of it"
         libraries = normalise(selection.counts, selection.design.matrix.to_numpy(dtype=float))
         if not libraries.kept.any():
             return "no gene has enough counts"

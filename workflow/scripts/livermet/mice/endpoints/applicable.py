@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from livermet.cells.marker_tables import as_content
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TESTED_KINDS = ("state",)
 ANY = "any"
@@ -36,7 +41,7 @@ LINEAGE_WORDS: dict[str, frozenset[str]] = {
     "mregDC": MYELOID,
     "pDC": MYELOID,
     "Hepatocyte": frozenset({"parenchyma"}),
-    "Cholangiocyte": frozenset({"parenchyma"}),
+    "Epithelial_cell": frozenset({"parenchyma"}),
     "Endothelial_cell": frozenset({"endothelium"}),
     "Fibroblast": frozenset({"stroma"}),
     "Erythrocyte": frozenset({"erythroid"}),
@@ -113,7 +118,7 @@ def choose(
 
 
 def defining_genes(
-    states: Mapping[str, Any], lineages: Mapping[str, Any], signatures: Iterable[Mapping[str, Any]]
+    states: Mapping[str, Any], lineages: Mapping[str, Any] | pd.DataFrame, signatures: Iterable[Mapping[str, Any]]
 ) -> dict[str, frozenset[str]]:
     """Genes by which each lineage and state is called.
 
@@ -122,7 +127,7 @@ def defining_genes(
     states
         The content of `resources/states.yaml`: states with their signature and further requirements.
     lineages
-        The content of `resources/lineages.yaml`: up and down genes, or kinds of a lineage with theirs.
+        The content of `resources/lineages.yaml`: up and down genes, or kinds of a lineage with theirs; or a table of them.
     signatures
         All sets.
 
@@ -138,7 +143,7 @@ def defining_genes(
         genes |= _genes(sets.get(state["signature"], {}))
         for evidence in state.get("requires", ()):
             genes |= set(evidence["genes"])
-    for name, lineage in lineages["lineages"].items():
+    for name, lineage in as_content(lineages)["lineages"].items():
         genes = found.setdefault(name, set())
         genes |= _genes(lineage)
         for subset in (lineage.get("subsets") or {}).values():
