@@ -7,7 +7,7 @@ rule read_sample:
     input:
         matrix=lambda wildcards: input_files(wildcards.sample),
         raw=lambda wildcards: raw_files(wildcards.sample),
-        code=sources("step", "inputs.canonical", "inputs.droplets"),
+        code=sources("step", "inputs.libraries"),
     output:
         counts=f"{STEPS}/read_sample/{{sample}}.h5ad",
         empty=f"{STEPS}/read_sample/{{sample}}.empty.parquet",
@@ -24,6 +24,8 @@ rule read_sample:
         path=lambda wildcards: SHEET.loc[wildcards.sample, "path"],
         raw_path=lambda wildcards: SHEET.loc[wildcards.sample, "raw_path"],
         species=config["species"],
+        call_cells=config["quality"]["call_cells"],
+        seed=config["seed"],
     script:
         "../scripts/read_sample.py"
 
@@ -47,7 +49,7 @@ rule assess_quality:
     resources:
         mem_mb=1000,
     params:
-        settings=config["quality"],
+        settings=QUALITY,
         seed=config["seed"],
     script:
         "../scripts/assess_quality.py"

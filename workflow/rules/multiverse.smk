@@ -43,7 +43,7 @@ if config["multiverse"]["enabled"]:
         params:
             sheet=SHEET.to_dict("index"),
             sets=CELL_SETS,
-            settings=config["quality"],
+            settings=QUALITY,
             seed=config["seed"],
         script:
             "../scripts/vary_quality.py"
