@@ -148,7 +148,7 @@ def _constant(totals: Array, alpha: float) -> Array:
 
 
 def empty_p_values(
-    droplets: sp.csr_matrix, ambient: Ambient, *, seed: int, n_simulations: int = N_SIMULATIONS
+    droplets: sp.csr_matrix, ambient: Ambient, *, seed: int, n_simulations: int
 ) -> Array:
     """Probability of counts as unlikely as a droplet's, or more so, if it is empty.
 

@@ -19,6 +19,7 @@ from livermet.inputs.canonical import canonicalise
 from livermet.inputs.droplets import EMPTY_BELOW, UMIS, identify_sums, sum_empty_droplets
 from livermet.inputs.emptydrops import (
     FALSE_DISCOVERY_RATE,
+    N_SIMULATIONS,
     Ambient,
     adjust,
     empty_p_values,
@@ -41,7 +42,7 @@ log = logging.getLogger("livermet")
 MANY = 50_000  # barcodes: a matrix with more is not read whole before it is known to be one of cells
 MOSTLY_EMPTY = 0.5  # of the barcodes with a count: a matrix of cells has hardly any with so few UMIs
 ENOUGH = 500  # empty droplets, and
-ENOUGH_UMIS = 2_000  # UMIs in them: fewer make no profile to test against
+ENOUGH_UMIS = 20_000  # UMIs in them: with a poorer profile, what it lacks by chance looks like a cell in every droplet
 N_FOR_WIDTH = 20_000  # empty droplets from which the width of their distribution is learned
 
 
@@ -166,5 +167,7 @@ def call_cells(
     knee = find_knee(totals, EMPTY_BELOW)
     below = totals < knee
     p_values = np.full(len(totals), np.nan)
-    p_values[below] = empty_p_values(droplets[np.flatnonzero(below)], ambient, seed=seed)
+    p_values[below] = empty_p_values(
+        droplets[np.flatnonzero(below)], ambient, seed=seed, n_simulations=N_SIMULATIONS
+    )
     return p_values, adjust(np.nan_to_num(p_values, nan=0.0)) <= FALSE_DISCOVERY_RATE, knee
