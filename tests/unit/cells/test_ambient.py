@@ -7,7 +7,16 @@ import pytest
 import scipy.sparse as sp
 from tests.unit.cells.toy_sample import Toy, make_sample
 
-from livermet.cells.ambient import ESTIMATED, NOT_TOLD, RAW_MATRIX, SILENT_GENES, Ambience, Soup, ambient_share, soup_profile
+from livermet.cells.ambient import (
+    ESTIMATED,
+    NOT_TOLD,
+    RAW_MATRIX,
+    SILENT_GENES,
+    Ambience,
+    Soup,
+    ambient_share,
+    soup_profile,
+)
 from livermet.cells.silence import LEVELS, find_peak, learn_kinds, likelihoods, mixing_weights
 
 MIXED = {"lymphocyte": 250, "neutrophil": 100, "macrophage": 100, "platelet": 50}
@@ -88,7 +97,9 @@ def test_likelihood_is_the_binomial_of_counts_given_both() -> None:
     found, soup, odds = np.array([0.0, 7.0, 90.0]), np.array([12.0, 20.0, 15.0]), 8.0
     ratio = odds * np.exp(LEVELS)
     exact = binom.logpmf(found[:, None], (found + soup)[:, None], ratio / (1 + ratio))
-    np.testing.assert_allclose(likelihoods(found, soup, odds), np.exp(exact - exact.max(axis=1, keepdims=True)), rtol=1e-8)
+    np.testing.assert_allclose(
+        likelihoods(found, soup, odds), np.exp(exact - exact.max(axis=1, keepdims=True)), rtol=1e-8
+    )
 
 
 def test_counting_noise_is_taken_out_of_the_ratios() -> None:

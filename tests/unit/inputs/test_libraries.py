@@ -27,7 +27,9 @@ def droplets() -> pd.DataFrame:
     rng = np.random.default_rng(3)
     cell, other = (values / values.sum() for values in rng.lognormal(0, 1.5, (2, N_GENES)))
     soup = 0.5 * cell + 0.5 * other
-    columns = {f"CELL{n:04d}-1": rng.multinomial(rng.integers(1500, 4000), 0.95 * cell + 0.05 * soup) for n in range(N_CELLS)}
+    columns = {
+        f"CELL{n:04d}-1": rng.multinomial(rng.integers(1500, 4000), 0.95 * cell + 0.05 * soup) for n in range(N_CELLS)
+    }
     columns |= {f"BIG{n:04d}-1": rng.multinomial(rng.integers(120, 300), soup) for n in range(N_LARGE_EMPTY)}
     columns |= {f"EMPTY{n:04d}-1": rng.multinomial(rng.integers(10, 90), soup) for n in range(N_EMPTY)}
     columns |= {f"ZERO{n:04d}-1": np.zeros(N_GENES, dtype=int) for n in range(200)}

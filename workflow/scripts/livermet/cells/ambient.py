@@ -177,7 +177,9 @@ def _relative_error(n_genes: int, kinds: list[Kind], silent: list[_Silent]) -> f
         found[row, kind.genes] = own.sure * kind.found
         expected[row, kind.genes] = own.sure * kind.expected * own.share
     origin = rates.argmax(axis=0)
-    by_origin = [np.bincount(origin, part.sum(axis=0), len(kinds)) for part in (found, expected)]
+    by_origin = np.zeros((2, len(kinds)))
+    for row, part in enumerate((found, expected)):
+        np.add.at(by_origin[row], origin, part.sum(axis=0))
     return float(np.hypot(_jackknife(found.sum(axis=1), expected.sum(axis=1)), _jackknife(*by_origin)))
 
 

@@ -72,7 +72,9 @@ def good_turing(counts: NDArray[np.integer[Any]]) -> Array:
         return np.exp(intercept + slope * np.log(value))
 
     adjusted = (r + 1) * smooth(r + 1) / smooth(r)
-    for i in range(len(r) - 1):  # Turing's own estimate as long as it differs from the smooth one by more than its error
+    for i in range(
+        len(r) - 1
+    ):  # Turing's own estimate as long as it differs from the smooth one by more than its error
         if r[i + 1] != r[i] + 1:
             break
         turing = (r[i] + 1) * number[i + 1] / number[i]
@@ -147,9 +149,7 @@ def _constant(totals: Array, alpha: float) -> Array:
     return np.asarray(gammaln(totals + 1) + gammaln(alpha) - gammaln(totals + alpha))
 
 
-def empty_p_values(
-    droplets: sp.csr_matrix, ambient: Ambient, *, seed: int, n_simulations: int
-) -> Array:
+def empty_p_values(droplets: sp.csr_matrix, ambient: Ambient, *, seed: int, n_simulations: int) -> Array:
     """Probability of counts as unlikely as a droplet's, or more so, if it is empty.
 
     A simulated droplet is filled UMI by UMI, so that one simulation serves droplets of every size.

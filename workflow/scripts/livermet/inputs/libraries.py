@@ -167,7 +167,5 @@ def call_cells(
     knee = find_knee(totals, EMPTY_BELOW)
     below = totals < knee
     p_values = np.full(len(totals), np.nan)
-    p_values[below] = empty_p_values(
-        droplets[np.flatnonzero(below)], ambient, seed=seed, n_simulations=N_SIMULATIONS
-    )
+    p_values[below] = empty_p_values(droplets[np.flatnonzero(below)], ambient, seed=seed, n_simulations=N_SIMULATIONS)
     return p_values, adjust(np.nan_to_num(p_values, nan=0.0)) <= FALSE_DISCOVERY_RATE, knee

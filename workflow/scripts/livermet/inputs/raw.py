@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from livermet.inputs.files import file_format
 from livermet.inputs.readers import read_counts
-from livermet.inputs.tenx import GENE_EXPRESSION, Block, open_tenx
+from livermet.inputs.tenx import GENE_EXPRESSION, Block, Matrix, open_tenx
 from livermet.keys import SYMBOL
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Raw:
 
     def __init__(self, source: AnnData | str | Path) -> None:
         if isinstance(source, str | Path):
-            self._tenx = open_tenx(source)
+            self._tenx: Matrix | None = open_tenx(source)
             self.barcodes = self._tenx.barcodes.astype(str)
             self.features = self._tenx.features
         else:
