@@ -27,17 +27,21 @@ LEVELS = np.arange(np.log(LOWEST), np.log(HIGHEST), STEP)
 MIN_EXPECTED = 40.0  # counts that a gene would have in a kind that is all soup; weaker genes tell little
 MAX_GENES = 400  # the strongest of the soup: enough, and it bounds the work
 MIN_GENES = 10
+OWN = 1.5  # times the usual rate makes a gene of a kind's own, or of the soup's
+MIN_PART_OF_CELLS = 0.01  # of all UMIs: a smaller kind's rates are chance
 N_ROUNDS = 60
 SLOPES = (0.0, 0.25, 0.5, 0.75, 1.0)  # 0: the share is the same in all cells; 1: every droplet holds the same soup
 MARGIN = 30  # levels added on both sides, for kinds much larger or smaller than the usual
 HIGHEST_SHARE = 0.65  # above, what cells express hides the silent genes
 MIN_PAIRS, MIN_PART = 12.0, 0.005  # pairs of a gene and a kind in the peak, in number and of all
-MOST_BELOW = 0.5  # of the peak: nothing should lie below the soup
 VALLEY = 0.7  # of the peak: the lowest between it and the expressed genes
+RISEN = 0.75  # of the peak: where its rising side ends
+LEAST_SUPPORT = 0.7  # of the kinds have silent genes at the peak: at least
+MIN_OWN, AROUND = 1.0, 0.35  # so many genes, this near (log)
 LEAST_SEEN = 0.3  # of the pairs belong to kinds whose silent genes would be seen at a level
 LEAST_CONTRAST = 0.3  # of the peak rises above its flanks
-REACH = 8  # levels within which the valley is looked for
-LEAST_ABOVE = 0.4  # of all pairs lie above the peak: a kind expresses most of what is strong in the soup
+REACH = 4  # levels within which nothing is lower than the valley
+LEAST_ABOVE = 0.2  # of all pairs lie above the peak: a kind expresses most of what is strong in the soup
 
 
 @dataclass(frozen=True)
@@ -136,19 +140,44 @@ def learn_kinds(
     list of Kind
         By label.
     """
-    total = max(float(soup.sum()), 1.0)
+    names = np.unique(labels[labels >= 0])
+    if not len(names):
+        return []
+    members = [np.flatnonzero(labels == name) for name in names]
+    sums = np.stack(
+        [np.asarray(counts[cells[clean[cells]]].sum(axis=0), dtype=np.float64).ravel() for cells in members]
+    )
+    telling = may_be_silent(sums, soup)
     kinds = []
-    for label in np.unique(labels[labels >= 0]):
-        cells = np.flatnonzero(labels == label)
-        sums = np.asarray(counts[cells[clean[cells]]].sum(axis=0), dtype=np.float64).ravel()
-        umis, odds = float(sums.sum()), float(sums.sum()) / total
-        strong = np.flatnonzero(soup * odds >= MIN_EXPECTED)
+    for cells, own in zip(members, sums, strict=True):
+        umis, odds = float(own.sum()), float(own.sum()) / max(float(soup.sum()), 1.0)
+        strong = np.flatnonzero(telling & (soup * odds >= MIN_EXPECTED))
         genes = strong[np.argsort(-soup[strong], kind="stable")[:MAX_GENES]]
         depth = umis / max(int(clean[cells].sum()), 1)
-        known = (cells, clean[cells], depth, umis, genes, sums[genes], soup[genes], odds)
+        known = (cells, clean[cells], depth, umis, genes, own[genes], soup[genes], odds)
         weight = mixing_weights(likelihoods(*known[5:])) if len(genes) >= MIN_GENES else np.zeros(0)
         kinds.append(Kind(*known, weight))
     return kinds
+
+
+def may_be_silent(sums: Array, soup: Array) -> NDArray[np.bool_]:
+    """Genes that some kind may be silent for: stronger in one kind than in all together, or in the soup than in the cells.
+
+    The others, which all kinds express about alike, are most of what is strong in the soup, and would hide the silent ones.
+
+    Parameters
+    ----------
+    sums
+        Kinds x genes, UMIs.
+    soup
+        UMIs of each gene in the profile.
+    """
+    umis = np.maximum(sums.sum(axis=1), 1.0)
+    together = sums.sum(axis=0) / umis.sum()
+    large = umis >= MIN_PART_OF_CELLS * umis.sum()
+    most = (sums[large] / umis[large, None]).max(axis=0)
+    share = soup / max(float(soup.sum()), 1.0)
+    return np.asarray((most >= OWN * together) | (together * OWN <= share))
 
 
 @dataclass(frozen=True)
@@ -210,25 +239,51 @@ def _peak_at(kinds: Sequence[Kind], slope: float) -> Peak | None:
     density, seen = overlay(kinds, slope, depth)
     total = sum(len(kind.genes) for kind in kinds)
     three = np.convolve(density, np.ones(3), "same")
-    reached = np.cumsum(density)
-    for i in range(4, len(density) - REACH - 1):
-        if seen[i + 2] < LEAST_SEEN:
+    end = _first_valley(three, density, seen, total)
+    if end is None or total - density[:end].sum() < LEAST_ABOVE * total:
+        return None
+    top = int(three[:end].argmax())
+    flanks = density[max(top - 4, 0) : top - 1].sum() + density[top + 2 : top + 5].sum()
+    if three[top] - flanks / 2 < LEAST_CONTRAST * three[top]:
+        return None  # a broad hump: genes expressed a little
+    # Genes expressed a little widen the peak upwards: its rising side is where the silent ones are.
+    rise = int(np.argmax(three[:end] >= RISEN * three[top]))
+    near = np.arange(rise - 1, rise + 3)
+    place = float((near * density[near]).sum() / density[near].sum())
+    share = float(np.exp(LEVELS[0] + STEP * (place - MARGIN)))
+    wide = np.arange(max(top - 4, 0), top + 5)
+    spread = STEP * np.sqrt(np.average((wide - place) ** 2, weights=density[wide]))
+    peak = Peak(share, slope, depth, float(three[top] - flanks / 2) / total, float(spread))
+    return peak if support(kinds, peak) >= LEAST_SUPPORT else None
+
+
+def support(kinds: Sequence[Kind], peak: Peak) -> float:
+    """Part of the kinds, by their genes, that have silent genes where the peak says, of those in which they would be seen.
+
+    With a wrong slope the kinds' silent genes lie apart, and the lowest kind's make a peak of their own.
+    """
+    seen = [kind for kind in kinds if peak.at(kind.depth) < HIGHEST_SHARE]
+    with_genes = [
+        kind
+        for kind in seen
+        if kind.weight[np.abs(LEVELS - np.log(peak.at(kind.depth))) <= AROUND].sum() * len(kind.genes) >= MIN_OWN
+    ]
+    return sum(len(kind.genes) for kind in with_genes) / max(sum(len(kind.genes) for kind in seen), 1)
+
+
+def _first_valley(three: Array, density: Array, seen: Array, total: int) -> int | None:
+    """The lowest level at which the silent genes have ended and the expressed ones have not begun."""
+    reached, highest = np.cumsum(density), np.maximum.accumulate(three)
+    for i in range(4, len(density) - REACH):
+        if seen[i] < LEAST_SEEN:
             return None
-        lone = three[i] >= max(MIN_PAIRS, MIN_PART * total) and three[i] >= three[i - 3 : i + 4].max()
-        valley = three[i + 2 : i + REACH + 1][seen[i + 2 : i + REACH + 1] >= LEAST_SEEN].min()
-        if not lone or reached[i - 4] > MOST_BELOW * three[i] or valley > VALLEY * three[i]:
-            continue
-        if total - reached[i + 2] < LEAST_ABOVE * total:
-            return None
-        near = np.arange(i - 2, i + 3)
-        place = float((near * density[near]).sum() / density[near].sum())
-        flanks = density[i - 4 : i - 1].sum() + density[i + 2 : i + 5].sum()
-        if three[i] - flanks / 2 < LEAST_CONTRAST * three[i]:
-            return None  # a broad hump: genes expressed a little
-        share = float(np.exp(LEVELS[0] + STEP * (place - MARGIN)))
-        wide = np.arange(i - 4, i + 5)
-        spread = STEP * np.sqrt(np.average((wide - place) ** 2, weights=density[wide]))
-        return Peak(share, slope, depth, float(three[i] - flanks / 2) / total, float(spread))
+        enough = reached[i] >= max(MIN_PAIRS, MIN_PART * total)
+        if (
+            enough
+            and three[i] <= VALLEY * highest[i]
+            and three[i] <= three[i : i + REACH][seen[i : i + REACH] > 0].min()
+        ):
+            return i
     return None
 
 
