@@ -45,7 +45,8 @@ CONFIG = {
 def _samples() -> pd.DataFrame:
     rows = [
         {"sample": f"s{number:02d}", "mouse": f"m{number:02d}", "site": site, "treatment": treatment, "tissue": "liver",
-         "batch": f"b{replicate}", "sex": "f", "path": "x", "raw_path": "", "soup_source": "raw matrix"}
+         "batch": f"b{replicate}", "sex": "f", "path": "x", "raw_path": "", "soup_source": "raw matrix",
+         "ambient_found_by": "silent genes", "ambient_low": 0.04, "ambient_high": 0.06, "ambient_corrected": False}
         for number, (site, treatment, replicate) in enumerate(
             ((site, treatment, replicate) for site in SITES for treatment in TREATMENTS for replicate in (1, 2, 3)), 1
         )

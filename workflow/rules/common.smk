@@ -21,6 +21,12 @@ FIGURES = f"{RESULTS}/figures"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
+# What the verdict on a barcode depends on: the other keys of the section belong to other rules.
+QUALITY = {
+    key: value
+    for key, value in config["quality"].items()
+    if key not in ("ambient", "call_cells")
+}
 SAMPLES = list(SHEET.index)
 QUESTIONS = [question["name"] for question in config["design"]["questions"]]
 

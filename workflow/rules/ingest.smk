@@ -7,7 +7,7 @@ rule read_sample:
     input:
         matrix=lambda wildcards: input_files(wildcards.sample),
         raw=lambda wildcards: raw_files(wildcards.sample),
-        code=sources("step", "inputs.canonical", "inputs.droplets"),
+        code=sources("step", "inputs.libraries"),
     output:
         counts=f"{STEPS}/read_sample/{{sample}}.h5ad",
         empty=f"{STEPS}/read_sample/{{sample}}.empty.parquet",
@@ -24,6 +24,8 @@ rule read_sample:
         path=lambda wildcards: SHEET.loc[wildcards.sample, "path"],
         raw_path=lambda wildcards: SHEET.loc[wildcards.sample, "raw_path"],
         species=config["species"],
+        call_cells=config["quality"]["call_cells"],
+        seed=config["seed"],
     script:
         "../scripts/read_sample.py"
 
@@ -47,16 +49,46 @@ rule assess_quality:
     resources:
         mem_mb=1000,
     params:
-        settings=config["quality"],
+        settings=QUALITY,
         seed=config["seed"],
     script:
         "../scripts/assess_quality.py"
 
 
+if config["quality"]["ambient"] == "correct":
+    COUNTS = f"{STEPS}/correct_ambient/{{sample}}.h5ad"
+
+    rule correct_ambient:
+        """Take from one sample the ambient counts that are expected in it, and keep the counts as they were beside."""
+        input:
+            counts=f"{STEPS}/read_sample/{{sample}}.h5ad",
+            quality=f"{STEPS}/assess_quality/{{sample}}.parquet",
+            soup=f"{STEPS}/assess_quality/{{sample}}.soup.parquet",
+            code=sources("step", "cells.correct"),
+        output:
+            counts=f"{STEPS}/correct_ambient/{{sample}}.h5ad",
+        log:
+            f"{LOGS}/correct_ambient/{{sample}}.log",
+        benchmark:
+            f"{BENCHMARKS}/correct_ambient/{{sample}}.tsv"
+        conda:
+            "../../envs/inputs.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+        params:
+            seed=config["seed"],
+        script:
+            "../scripts/correct_ambient.py"
+
+else:
+    COUNTS = f"{STEPS}/read_sample/{{sample}}.h5ad"
+
+
 rule merge_samples:
-    """Put the kept cells of all samples into one matrix of raw counts, and say what became of every barcode."""
+    """Put the kept cells of all samples into one matrix, and say what became of every barcode."""
     input:
-        counts=expand(f"{STEPS}/read_sample/{{sample}}.h5ad", sample=SAMPLES),
+        counts=expand(COUNTS, sample=SAMPLES),
         quality=expand(f"{STEPS}/assess_quality/{{sample}}.parquet", sample=SAMPLES),
         soup=expand(f"{STEPS}/assess_quality/{{sample}}.soup.parquet", sample=SAMPLES),
         code=sources("step", "cells.merge"),

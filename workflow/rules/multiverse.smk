@@ -23,6 +23,7 @@ if config["multiverse"]["enabled"]:
         """Say which barcodes are kept under other strictness and doublet rules, and gather the counts of all of them."""
         input:
             counts=expand(f"{STEPS}/read_sample/{{sample}}.h5ad", sample=SAMPLES),
+            merged=expand(COUNTS, sample=SAMPLES),
             quality=expand(f"{STEPS}/assess_quality/{{sample}}.parquet", sample=SAMPLES),
             soup=expand(
                 f"{STEPS}/assess_quality/{{sample}}.soup.parquet", sample=SAMPLES
@@ -43,7 +44,7 @@ if config["multiverse"]["enabled"]:
         params:
             sheet=SHEET.to_dict("index"),
             sets=CELL_SETS,
-            settings=config["quality"],
+            settings=QUALITY,
             seed=config["seed"],
         script:
             "../scripts/vary_quality.py"

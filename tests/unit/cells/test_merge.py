@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from livermet.cells.correct import correct_ambient
 from livermet.cells.merge import gene_union, merge_samples, shared_ids
 from livermet.cells.quality import assess_quality
 from livermet.errors import InputError
@@ -42,7 +43,8 @@ def quality(adata: anndata.AnnData, kept: list[bool]) -> pd.DataFrame:
 
 def soup(adata: anndata.AnnData, source: str = "raw matrix") -> pd.DataFrame:
     sums = adata.X.sum(axis=0).A1
-    return pd.DataFrame({"soup": sums / sums.sum(), "source": source}, index=adata.var_names)
+    told = {"ambient_found_by": "silent genes", "ambient_low": 0.01, "ambient_high": 0.05}
+    return pd.DataFrame({"soup": sums / sums.sum(), "source": source, **told}, index=adata.var_names)
 
 
 SHEET = pd.DataFrame(
@@ -102,6 +104,38 @@ def test_every_barcode_is_accounted_for(parts: tuple, tmp_path: Path) -> None:
         assert len(load(tmp_path / name)) > 0
 
 
+def test_how_the_ambient_share_was_found_is_told(parts: tuple) -> None:
+    samples = merge_samples(*parts, SHEET).samples.set_index("sample")
+    assert samples["soup_source"].tolist() == ["raw matrix"] * 2
+    assert samples["ambient_found_by"].tolist() == ["silent genes"] * 2
+    assert samples[["ambient_low", "ambient_high"]].to_numpy().tolist() == [[0.01, 0.05]] * 2
+    assert samples["ambient_corrected"].tolist() == [False, False]
+
+
+def test_corrected_counts_go_on_and_those_read_are_kept(parts: tuple) -> None:
+    counts, qualities, soups = parts
+    for table in qualities:
+        table["ambient_fraction"], table["kind"] = 0.25, 0
+    corrected = [
+        correct_ambient(adata, table, profile, sample=name, seed=1)
+        for adata, table, profile, name in zip(counts, qualities, soups, SHEET.index, strict=True)
+    ]
+    plain, merged = merge_samples(*parts, SHEET), merge_samples(corrected, qualities, soups, SHEET)
+    np.testing.assert_array_equal(merged.counts.layers["uncorrected"].toarray(), plain.counts.X.toarray())
+    taken = plain.counts.X.toarray().sum(axis=1) - merged.counts.X.toarray().sum(axis=1)
+    np.testing.assert_array_equal(taken, np.rint(0.25 * plain.counts.X.toarray().sum(axis=1)))
+    assert merged.counts.obs["n_umis"].tolist() == merged.counts.X.sum(axis=1).A1.tolist()
+    # Verdicts and what was found stay those of the counts as they were read.
+    pd.testing.assert_frame_equal(merged.barcodes, plain.barcodes)
+    assert merged.barcodes["ambient_fraction"].tolist() == [0.25] * 5
+    # Left: a quarter times the relative error (.02 of .03), of three quarters.
+    np.testing.assert_allclose(merged.counts.obs["ambient_fraction"], 0.25 * (0.02 / 0.03) / 0.75)
+    assert merged.samples["ambient_corrected"].tolist() == [True, True]
+    qualities[0]["ambient_fraction"] = np.nan
+    corrected[0] = correct_ambient(counts[0], qualities[0], soups[0], sample="s2", seed=1)
+    assert merge_samples(corrected, qualities, soups, SHEET).samples["ambient_corrected"].tolist() == [False, True]
+
+
 def test_soups_in_the_same_gene_space(parts: tuple) -> None:
     found = merge_samples(*parts, SHEET).soup
     assert list(found.columns) == ["s2", "s1"]
@@ -148,7 +182,7 @@ def test_real_samples_merge_to_one_gene_space(real_data: Path) -> None:
     folder = real_data / "zilionis_lung"
     sheet = pd.read_csv(folder / "samples.tsv", sep="\t", dtype=str).set_index("sample")
     samples = [read_sample(folder / path, sample=name, species="mouse") for name, path in sheet["path"].items()]
-    settings = {**Quality().model_dump(), "min_umis": 300}
+    settings = {**Quality().model_dump(exclude={"ambient", "call_cells"}), "min_umis": 300}
     assessed = [
         assess_quality(adata, None, sample=name, seed=1, **settings)
         for name, adata in zip(sheet.index, samples, strict=True)

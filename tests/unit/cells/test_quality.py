@@ -15,7 +15,7 @@ from livermet.cells.quality import assess_quality, drop_counts, measure, mitocho
 from livermet.settings import Quality
 from livermet.step import load, save
 
-SETTINGS = Quality().model_dump()
+SETTINGS = Quality().model_dump(exclude={"ambient", "call_cells"})
 MIXED = {"lymphocyte": 250, "neutrophil": 60, "macrophage": 200, "platelet": 40}
 
 

@@ -47,7 +47,9 @@ def lung(real_data: Path) -> Lung:
     samples, qualities, soups = [], [], []
     for sample, path in sheet["path"].items():
         samples.append(read_sample(folder / path, sample=str(sample), species="mouse"))
-        quality, soup = assess_quality(samples[-1], None, sample=str(sample), seed=1, **Quality().model_dump())
+        quality, soup = assess_quality(
+            samples[-1], None, sample=str(sample), seed=1, **Quality().model_dump(exclude={"ambient", "call_cells"})
+        )
         qualities.append(quality)
         soups.append(soup)
     counts = merge_samples(samples, qualities, soups, sheet).counts

@@ -26,9 +26,15 @@ class Toy:
 
 
 def make_sample(
-    numbers: dict[str, int], *, rho: float = 0.05, n_doublets: int = 0, seed: int = 0, hepatocyte: float = 0.1
+    numbers: dict[str, int],
+    *,
+    rho: float = 0.05,
+    n_doublets: int = 0,
+    seed: int = 0,
+    hepatocyte: float = 0.1,
+    per_droplet: bool = False,
 ) -> Toy:
-    """Simulate a sample.
+    """Simulate a sample; soup is the same share of all cells, or the same amount in every droplet.
 
     Half of the genes are common to all kinds, each kind has 80 of its own and is silent in the others'; 40 genes are of a
     cell that burst and is in the soup only. The last four genes are mitochondrial (3 % of UMIs), one is haemoglobin.
@@ -48,7 +54,7 @@ def make_sample(
         is_doublet[first] = True
     share = np.clip(rho * rng.lognormal(-0.02, 0.2, len(kind)), 0, 0.9)
     total = own.sum(axis=1)
-    ambient = rng.poisson(total * share / (1 - share))
+    ambient = rng.poisson((total.mean() if per_droplet else total) * share / (1 - share))
     counts = own + np.stack([rng.multinomial(number, soup / soup.sum()) for number in ambient])
     symbols = [f"Gene{number}" for number in range(N_GENES - 5)] + ["Hbb-bs", "mt-Co1", "mt-Nd1", "mt-Cytb", "mt-Atp6"]
     var = pd.DataFrame(

@@ -15,7 +15,7 @@ from livermet.multiverse.grid import CellSet
 from livermet.multiverse.verdicts import judge_sample, vary_quality
 from livermet.settings import Quality
 
-QUALITY = {**Quality().model_dump(), "expected_doublet_rate_per_1000": 0.1}
+QUALITY = {**Quality().model_dump(exclude={"ambient", "call_cells"}), "expected_doublet_rate_per_1000": 0.1}
 SETS = [CellSet(mads, rule) for mads in (1.5, 5.0) for rule in ("remove", "strict", "keep")]
 
 
@@ -52,7 +52,7 @@ def test_counts_of_every_cell_that_any_set_keeps(toy: Toy, judged: pd.DataFrame)
     quality, soup = assess(toy, mads=1.5)
     sheet = pd.DataFrame({"mouse": ["m1"]}, index=pd.Index(["s1"], name="sample"))
     sets = [CellSet(1.5, "remove"), CellSet(5.0, "keep")]
-    counts, kept = vary_quality([toy.adata], [quality], [soup], sheet, sets, QUALITY, seed=1)
+    counts, kept = vary_quality([toy.adata], [toy.adata], [quality], [soup], sheet, sets, QUALITY, seed=1)
     either = judged[[one.name for one in sets]].any(axis=1)
     assert list(counts.obs_names) == list(judged.index[either])
     assert counts.n_obs > quality["kept"].sum()  # the study itself has dropped some of them

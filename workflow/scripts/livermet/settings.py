@@ -44,6 +44,16 @@ class Quality(Section):
     min_mitochondrial_cut: Fraction = Field(0.05, description="the adaptive mitochondrial cut never falls below this")
     remove_doublets: bool = Field(True, description="drop called doublets (their score is kept in any case)")
     expected_doublet_rate_per_1000: Fraction = Field(0.008, description="doublet share per 1,000 recovered cells")
+    ambient: Literal["estimate", "correct"] = Field(
+        "estimate",
+        description="estimate: ambient RNA is measured and counts stay as they are; correct: its expected counts are taken "
+        "away before samples are merged, the raw counts kept beside",
+    )
+    call_cells: Literal["auto", "never"] = Field(
+        "auto",
+        description="auto: where `path` is a raw matrix (no `raw_path`, and most barcodes hold next to nothing) cells are "
+        "told from empty droplets; never: every barcode is taken for a cell",
+    )
 
 
 class Embed(Section):

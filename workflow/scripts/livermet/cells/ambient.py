@@ -1,7 +1,8 @@
 """Ambient RNA: what share of a cell's UMIs is soup that floated into its droplet.
 
 The idea of SoupX (Young and Behjati 2020, doi:10.1093/gigascience/giaa151): a gene that a kind of cell does not express
-can be in its droplets through the soup only, so that its counts there measure the soup.
+can be in its droplets through the soup only, so that its counts there measure the soup. Which genes these are is read
+from the sample itself (:mod:`livermet.cells.silence`).
 """
 
 from __future__ import annotations
@@ -12,26 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import betainc
+
+from livermet.cells.silence import HIGHEST_SHARE, Kind, Peak, find_peak, learn_kinds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Array = NDArray[np.float64]
+
 log = logging.getLogger("livermet")
 
 RAW_MATRIX, ESTIMATED = "raw matrix", "estimated"
+SILENT_GENES, NOT_TOLD = "silent genes", "cannot be told"
 MIN_SOUP_UMIS = 2_000  # fewer in the empty droplets make no profile
-MIN_EXPECTED = 40.0  # counts that a gene would have in a cluster of pure soup: below, it cannot be told to be silent
-N_LOWEST = 300  # genes with the lowest ratios, among which the lower envelope lies
-ENVELOPE_TAIL = 0.01  # the envelope is the highest share at which no gene has fewer counts than chance allows
-SILENT_TAIL = 0.05  # a gene is expressed where its counts are less likely than this to be soup
-NEAR = 3.0  # times the share: expressed genes as near as this blur the edge between silent and expressed
-GAP = 4.0  # times more weight of silent genes than of such near ones make a clear edge
-MIN_SILENT = 15  # genes
-AGREE = 2.0  # a clear share may lie above the envelope by this factor; beyond, its genes are not silent
-ENOUGH = 0.25  # of a sample's UMIs in kinds with clear silent genes: their median is the sample's share
-N_ROUNDS = 20
-MIN_SHARE, MAX_SHARE = 1e-4, 0.95
+NEAR = 0.25  # log: a gene this near to its kind's share is silent
+PRIOR = 25.0  # counts that the sample's share is worth in the share of a kind
+MAX_SHARE = 0.95
+MOST_ERROR = 0.35  # of the log share: beyond, it is no answer
+WITHIN_PEAK = 0.5  # of the peak's width: how far off its middle may be
+NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,33 @@ class Soup:
         "raw matrix" (empty droplets) or "estimated" (all barcodes of the filtered matrix).
     """
 
-    counts: NDArray[np.float64]
+    counts: Array
     source: str
 
     @property
-    def share(self) -> NDArray[np.float64]:
+    def share(self) -> Array:
         """Share of each gene; sums to 1."""
         return np.asarray(self.counts / max(self.counts.sum(), 1.0))
+
+
+@dataclass(frozen=True)
+class Ambience:
+    """The ambient RNA of a sample's cells, and how it was found.
+
+    Attributes
+    ----------
+    share
+        Of each cell's UMIs, 0 to 0.95; NaN for a cell without UMIs, and everywhere where it cannot be told.
+    found_by
+        "silent genes" or "cannot be told".
+    low, high
+        95 % interval of the sample's share (ambient UMIs over all UMIs); NaN where it cannot be told.
+    """
+
+    share: Array
+    found_by: str
+    low: float
+    high: float
 
 
 def soup_profile(counts: sp.csr_matrix, empty: NDArray[np.integer[Any]] | None) -> Soup:
@@ -77,72 +97,21 @@ def soup_profile(counts: sp.csr_matrix, empty: NDArray[np.integer[Any]] | None) 
     return Soup(np.asarray(counts.sum(axis=0), dtype=np.float64).ravel(), ESTIMATED)
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """Genes strong in the soup: their counts in cells, their counts in the soup, and cells' UMIs per UMI of the soup."""
-
-    found: NDArray[np.float64]
-    soup: NDArray[np.float64]
-    odds: NDArray[np.float64]
-
-    @property
-    def expected(self) -> NDArray[np.float64]:
-        """Counts in cells if these were all soup."""
-        return self.soup * self.odds
-
-    def _probability(self, rho: float) -> NDArray[np.float64]:
-        # The profile is itself a count. Given both, a silent gene's count in cells is binomial: no error of the profile
-        # is taken for expression, or for its lack.
-        return self.odds * rho / (self.odds * rho + 1)
-
-    def fewer(self, rho: float) -> NDArray[np.float64]:
-        """Probability, at a share of rho, of so few counts or fewer."""
-        return np.asarray(betainc(self.soup, self.found + 1, 1 - self._probability(rho)))
-
-    def more(self, rho: float) -> NDArray[np.float64]:
-        """Probability, at a share of rho and in a silent gene, of so many counts or more."""
-        some = betainc(np.maximum(self.found, 1), self.soup + 1, self._probability(rho))
-        return np.asarray(np.where(self.found > 0, some, 1.0))
-
-    def silent(self, rho: float) -> NDArray[np.bool_]:
-        """Genes with no more counts than a share of rho explains."""
-        return np.asarray(self.more(rho) >= SILENT_TAIL)
-
-    def take(self, chosen: NDArray[Any]) -> _Evidence:
-        """The same of chosen genes."""
-        return _Evidence(self.found[chosen], self.soup[chosen], self.odds[chosen])
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """What one cluster says."""
-
-    cells: NDArray[np.intp]
-    clean: NDArray[np.bool_]  # of these, the ones that are no doublets
-    umis: float
-    genes: NDArray[np.intp]
-    evidence: _Evidence
-    rho: float  # its own estimate
-    clear: bool  # whether silent genes stand apart from expressed ones
-
-
 def ambient_share(
     counts: sp.csr_matrix, labels: NDArray[np.integer[Any]], soup: Soup, clean: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+) -> Ambience:
     """Estimate each cell's share of ambient RNA.
 
-    In a cluster c of T_c UMIs, gene g of soup share s_g has about T_c s_g rho_c counts if c does not express it, and more
-    if it does; so rho_c is the lower envelope of the ratios count / (T_c s_g). Where many genes lie on it and few just
-    above, these are the silent ones and give rho_c. Where expression fades into the soup without a gap, the envelope over
-    all clusters is taken. A cell's own share follows from its counts of silent genes, drawn towards its cluster's by as
-    much as the cells of a cluster are alike (gamma prior, strength by moments).
+    The share of a cell of usual depth, and how it falls with depth, are read from the peak that the silent genes of all
+    kinds make together; a kind's own share from its silent genes, drawn towards that; a cell's from its counts of these
+    genes, drawn towards its kind's by as much as the cells of a kind are alike (gamma prior, strength by moments).
 
     Parameters
     ----------
     counts
         Cells x genes, csr.
     labels
-        Coarse cluster of each cell.
+        Coarse kind of each cell; negative: no cell, and no share is given.
     soup
         Profile of the soup.
     clean
@@ -150,101 +119,106 @@ def ambient_share(
 
     Returns
     -------
-    ndarray
-        Share of each cell, 0 to 0.95; NaN for a cell without UMIs, and everywhere where no gene is strong enough.
+    Ambience
     """
     totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     share = np.full(len(totals), np.nan)
-    kinds = [_learn(counts, (labels == label) & (totals > 0), clean, soup) for label in np.unique(labels)]
-    told = [kind for kind in kinds if len(kind.genes)]
-    if not told:
-        log.info("ambient: too few counts, the share cannot be told")
-        return share
-    pooled, clear = _pool(told)
-    log.info("ambient: silent genes are clear in %d of %d kinds; share %.3f", len(clear), len(kinds), pooled)
-    for kind in kinds:
-        own = any(kind is item for item in clear)
-        share[kind.cells] = _spread(counts, totals, soup, kind, kind.rho if own else pooled)
-    clipped: NDArray[np.float64] = np.clip(share, 0, MAX_SHARE)
-    return clipped
+    labels = np.where(totals > 0, labels, -1)
+    kinds = learn_kinds(counts, labels, clean, soup.counts)
+    speaking = [kind for kind in kinds if kind.speaks]
+    peak = find_peak(speaking) if speaking else None
+    if peak is None:
+        log.info("ambient: no genes are plainly silent, so the share cannot be told")
+        return Ambience(share, NOT_TOLD, np.nan, np.nan)
+    silent = [_silent(kind, peak) for kind in kinds]
+    # Where in the peak the truly silent genes lie is not known, either.
+    error = float(np.hypot(_relative_error(counts.shape[1], kinds, silent), WITHIN_PEAK * peak.width))
+    if error > MOST_ERROR:
+        log.info("ambient: silent genes disagree, so the share cannot be told (relative error %.2f)", error)
+        return Ambience(share, NOT_TOLD, np.nan, np.nan)
+    for kind, own in zip(kinds, silent, strict=True):
+        share[kind.cells] = _spread(counts, totals, soup, kind, own, peak)
+    share = np.clip(share, 0, MAX_SHARE)
+    known = labels >= 0
+    pooled = float((share * totals)[known].sum() / totals[known].sum())
+    low, high = pooled * np.exp(-NORMAL_95 * error), min(pooled * np.exp(NORMAL_95 * error), MAX_SHARE)
+    log.info("ambient: %.3f of the UMIs (%.3f to %.3f), falling with depth^%.2f", pooled, low, high, peak.slope)
+    return Ambience(share, SILENT_GENES, float(low), float(high))
 
 
-def _learn(counts: sp.csr_matrix, inside: NDArray[np.bool_], clean: NDArray[np.bool_], soup: Soup) -> _Kind:
-    cells = np.flatnonzero(inside)
-    sums = np.asarray(counts[np.flatnonzero(inside & clean)].sum(axis=0), dtype=np.float64).ravel()
-    umis = float(sums.sum())
-    genes = np.flatnonzero(umis * soup.share >= MIN_EXPECTED)
-    odds = np.full(len(genes), umis / max(soup.counts.sum(), 1.0))
-    evidence = _Evidence(sums[genes], soup.counts[genes], odds)
-    if not len(genes):
-        return _Kind(cells, clean[cells], umis, genes, evidence, 0.0, False)
-    expected = evidence.expected
-    rho = envelope(evidence)
-    for _ in range(N_ROUNDS):
-        silent = evidence.silent(rho)
-        previous, rho = rho, max(float(sums[genes][silent].sum() / max(expected[silent].sum(), 1e-9)), MIN_SHARE)
-        if abs(rho - previous) < 1e-5:
-            break
-    silent = evidence.silent(rho)
-    near = ~silent & (evidence.found < NEAR * rho * expected)
-    apart = expected[silent].sum() > GAP * expected[near].sum()
-    clear = apart and silent.sum() >= MIN_SILENT and (expected[silent] * rho).sum() >= MIN_EXPECTED
-    return _Kind(cells, clean[cells], umis, genes, evidence, rho, bool(clear))
+@dataclass(frozen=True)
+class _Silent:
+    """Silent genes of a kind: how surely each is silent, and the kind's share."""
+
+    sure: Array
+    share: float
 
 
-def envelope(evidence: _Evidence) -> float:
-    """Highest share at which no gene has fewer counts than chance allows."""
-    # Genes far above the envelope cannot decide it; the pseudo-count keeps genes without power from the front.
-    lowest = np.argsort((evidence.found + 4.0) / evidence.expected, kind="stable")[:N_LOWEST]
-    evidence = evidence.take(lowest)
-    low, high = np.log(MIN_SHARE), np.log(MAX_SHARE)
-    while high - low > 1e-3:
-        middle = (low + high) / 2
-        if evidence.fewer(np.exp(middle)).min() < ENVELOPE_TAIL:
-            high = middle
-        else:
-            low = middle
-    return float(np.exp(low))
+def _silent(kind: Kind, peak: Peak) -> _Silent:
+    start = min(float(peak.at(kind.depth)), MAX_SHARE)
+    # Where soup is most of what a kind holds, the genes that it expresses lie as near.
+    if not kind.speaks or start * np.exp(NEAR) > HIGHEST_SHARE:
+        return _Silent(np.zeros(len(kind.genes)), start)
+    sure = kind.membership(start, NEAR)
+    found, expected = float(sure @ kind.found), float(sure @ kind.expected) * start
+    return _Silent(sure, min(start * (PRIOR + found) / (PRIOR + expected), MAX_SHARE))
 
 
-def _pool(kinds: list[_Kind]) -> tuple[float, list[_Kind]]:
-    """The sample's share, and the kinds that may keep their own.
+def _relative_error(n_genes: int, kinds: list[Kind], silent: list[_Silent]) -> float:
+    """Standard error of the log share: kinds, and the kinds that the silent genes come from, are left out in turn.
 
-    The envelope over all kinds is the sample's share unless a good part of the sample has clear silent genes that agree
-    with it; a droplet takes up soup by the molecule, so the share of a small cell may be higher by as much as it is
-    smaller.
+    What the soup holds of one kind of cell may be more, or less, than the profile says (cells burst at different rates);
+    the genes that come from there then all err together, and only leaving them out together shows it.
     """
-    parts = [(kind.evidence.found, kind.evidence.soup, kind.evidence.odds) for kind in kinds]
-    bound = envelope(_Evidence(*(np.concatenate(part) for part in zip(*parts, strict=True))))
-    weights = np.array([kind.umis for kind in kinds])
-    sizes = np.array([kind.umis / len(kind.cells) for kind in kinds])
-    reference = weights.sum() / sum(len(kind.cells) for kind in kinds)
-    rho = np.array([kind.rho for kind in kinds])
-    clear = np.array([kind.clear for kind in kinds]) & (rho <= AGREE * bound * np.maximum(1.0, reference / sizes))
-    if weights[clear].sum() < ENOUGH * weights.sum():
-        return bound, []
-    order = np.argsort(rho[clear], kind="stable")
-    reached = np.cumsum(weights[clear][order])
-    median = float(rho[clear][order][np.searchsorted(reached, reached[-1] / 2)])
-    return median, [kind for kind, is_clear in zip(kinds, clear, strict=True) if is_clear]
+    rates = np.zeros((len(kinds), n_genes))
+    found, expected = np.zeros((len(kinds), n_genes)), np.zeros((len(kinds), n_genes))
+    for row, (kind, own) in enumerate(zip(kinds, silent, strict=True)):
+        rates[row, kind.genes] = kind.found / max(kind.umis, 1.0)
+        found[row, kind.genes] = own.sure * kind.found
+        expected[row, kind.genes] = own.sure * kind.expected * own.share
+    origin = rates.argmax(axis=0)
+    by_origin = np.zeros((2, len(kinds)))
+    for row, part in enumerate((found, expected)):
+        np.add.at(by_origin[row], origin, part.sum(axis=0))
+    return float(np.hypot(_jackknife(found.sum(axis=1), expected.sum(axis=1)), _jackknife(*by_origin)))
 
 
-def _spread(
-    counts: sp.csr_matrix, totals: NDArray[np.float64], soup: Soup, kind: _Kind, rho: float
-) -> NDArray[np.float64]:
-    """Share of each cell of a cluster around the cluster's: posterior mean under a gamma prior."""
-    share = np.full(len(kind.cells), rho)
-    silent = kind.genes[kind.evidence.silent(rho)]
+def _jackknife(found: Array, expected: Array) -> float:
+    """Standard error of the log of sum(found) / sum(expected), groups left out in turn."""
+    there = expected > 0
+    left_found, left_expected = found.sum() - found[there], expected.sum() - expected[there]
+    usable = (left_found > 0) & (left_expected > 0)
+    number = int(usable.sum())
+    if number < 2:
+        return 1.0
+    ratios = np.log(left_found[usable] / left_expected[usable])
+    return float(np.sqrt((number - 1) / number * ((ratios - ratios.mean()) ** 2).sum()))
+
+
+def _spread(counts: sp.csr_matrix, totals: Array, soup: Soup, kind: Kind, own: _Silent, peak: Peak) -> Array:
+    """Share of each cell of a kind around the kind's: posterior mean under a gamma prior."""
+    umis = totals[kind.cells]
+    share = own.share * (umis / max(kind.depth, 1.0)) ** -_slope_within(peak.slope, own.share)
+    silent = kind.genes[own.sure > 0.5]
     # What a doublet holds of silent genes is its second cell's: it gets its kind's share.
     cells = kind.cells[kind.clean]
-    if not len(silent) or not len(cells):
-        return share
-    found = np.asarray(counts[cells][:, silent].sum(axis=1), dtype=np.float64).ravel()
-    expected = totals[cells] * soup.share[silent].sum() * rho
-    # Genes chosen for few counts, or expressed a little, must not move the cluster's level.
-    expected *= max(found.sum(), 1e-9) / max(expected.sum(), 1e-9)
-    # Var(found) = mean + mean^2 cv^2: what is left above Poisson is how much cells differ.
-    cv2 = float(((found - expected) ** 2 - expected).sum() / max((expected**2).sum(), 1e-12))
-    shape = 1.0 / min(max(cv2, 1e-3), 4.0)
-    share[kind.clean] = rho * (shape + found) / (shape + expected)
-    return share
+    if len(silent) and len(cells):
+        found = np.asarray(counts[cells][:, silent].sum(axis=1), dtype=np.float64).ravel()
+        expected = totals[cells] * soup.share[silent].sum() * share[kind.clean]
+        # Genes chosen for few counts, or expressed a little, must not move the kind's level.
+        expected *= max(found.sum(), 1e-9) / max(expected.sum(), 1e-9)
+        # Var(found) = mean + mean^2 cv^2: what is left above Poisson is how much cells differ.
+        cv2 = float(((found - expected) ** 2 - expected).sum() / max((expected**2).sum(), 1e-12))
+        shape = 1.0 / min(max(cv2, 1e-3), 4.0)
+        share[kind.clean] *= (shape + found) / (shape + expected)
+    return np.asarray(share * own.share * umis.sum() / max((share * umis).sum(), 1e-9))
+
+
+def _slope_within(slope: float, share: float) -> float:
+    """How the share falls with depth among cells of one kind.
+
+    A cell with more UMIs has more of its own, or more soup. Where both vary alike (in logs) among the cells of a kind, the
+    share regresses on depth with this slope: the full one while soup is little, none where half of all is soup.
+    """
+    own = 1 - share
+    return float(slope * max(own - share, 0.0) * own / (own**2 + share**2))

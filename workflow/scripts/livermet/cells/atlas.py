@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet import __version__
+from livermet.cells.correct import UNCORRECTED
 from livermet.cells.normalise import TARGET_SUM, log_normalise
 from livermet.keys import (
     BATCH,
@@ -73,7 +74,8 @@ def assemble_atlas(
     Returns
     -------
     anndata.AnnData
-        X: log(1 + counts per ten thousand), float32 CSR; `layers["counts"]`: raw integers, int32 CSR; `obs`: the sheet's
+        X: log(1 + counts per ten thousand), float32 CSR; `layers["counts"]`: the integers that everything rests on, int32
+        CSR; `layers["uncorrected"]`: as they were read, where they were corrected for ambient RNA; `obs`: the sheet's
         columns, quality, `leiden`, `lineage`, `state` and the other resolutions, text as categories; `obsm["X_pca"]`,
         `obsm["X_umap"]`; `obsp` and `uns["neighbors"]` as scanpy writes them; `uns["livermet"]`.
     """
@@ -82,11 +84,14 @@ def assemble_atlas(
     raw = sp.csr_matrix(counts.X, dtype=np.int32)
     raw.sort_indices()
     cells = counts.obs_names
+    layers = {"counts": raw}
+    if UNCORRECTED in counts.layers:
+        layers[UNCORRECTED] = sp.csr_matrix(counts.layers[UNCORRECTED], dtype=np.int32)
     position = pca.index.get_indexer(cells)
     same = bool((position == np.arange(len(cells))).all())
     atlas = anndata.AnnData(
         X=log_normalise(raw),
-        layers={"counts": raw},
+        layers=layers,
         obs=_describe_cells(counts.obs, labels, barcodes, clusters),
         var=_describe_genes(counts.var, genes),
         obsm={

@@ -10,11 +10,30 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from livermet.cells.correct import LEFT, UNCORRECTED
 from livermet.cells.quality import drop_counts
 from livermet.cells.twins import find_twins
 from livermet.errors import InputError, Problem
 from livermet.inputs.genes import is_ensembl, mark_genes, sum_genes
-from livermet.keys import AMBIENT, CELL, GENE_ID, IS_DOUBLET, KEPT, MITO, MOUSE, N_GENES, N_UMIS, SAMPLE, SYMBOL
+from livermet.keys import (
+    AMBIENT,
+    AMBIENT_CORRECTED,
+    AMBIENT_FOUND_BY,
+    AMBIENT_HIGH,
+    AMBIENT_LOW,
+    CELL,
+    GENE_ID,
+    IS_DOUBLET,
+    KEPT,
+    KIND,
+    MITO,
+    MOUSE,
+    N_GENES,
+    N_UMIS,
+    SAMPLE,
+    SOUP_SOURCE,
+    SYMBOL,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -42,7 +61,8 @@ def merge_samples(
     Parameters
     ----------
     samples
-        Canonical counts, one a sample, in the sheet's order.
+        Canonical counts, one a sample, in the sheet's order; as they were read, or corrected for ambient RNA
+        (:func:`livermet.cells.correct.correct_ambient`), all or none.
     qualities
         Quality tables in the same order.
     soups
@@ -54,7 +74,9 @@ def merge_samples(
     -------
     Merged
         Kept cells x union of genes (0 where a sample lacks a gene), the sheet's columns in obs as text, cells ordered by
-        sheet and input; all barcodes with their mouse; one row a sample; genes x samples, ambient profiles.
+        sheet and input; all barcodes with their mouse; one row a sample; genes x samples, ambient profiles. Of corrected
+        counts, obs `n_umis` and `n_genes` are those that are left, `ambient_fraction` what may be ambient among them still
+        (what was found stands with the barcodes), and layers["uncorrected"] are the counts as they were read.
 
     Raises
     ------
@@ -85,16 +107,22 @@ def merge_samples(
         for adata, keep, name in zip(unified, kept, names, strict=True)
     ]
     obs = pd.concat([table.loc[keep] for table, keep in zip(qualities, kept, strict=True)])
-    obs = obs.drop(columns=[KEPT, "drop_reason"])
+    obs = obs.drop(columns=[KEPT, "drop_reason", KIND], errors="ignore")
     for column in sheet.columns.drop(list(NOT_IN_OBS), errors="ignore"):
         obs[str(column)] = sheet.loc[obs[SAMPLE], column].astype(str).to_numpy()
     obs.index.name = CELL
     counts = anndata.AnnData(sp.vstack(blocks, format="csr").astype(np.int32), obs=obs, var=genes)
-    barcodes = pd.concat(list(qualities))
+    corrected = all(UNCORRECTED in adata.layers for adata in samples)
+    if corrected:
+        _note_correction(counts, samples, unified, aliases, kept, names)
+    barcodes = pd.concat(list(qualities)).drop(columns=KIND, errors="ignore")
     barcodes[MOUSE] = sheet.loc[barcodes[SAMPLE], MOUSE].astype(str).to_numpy()
     barcodes.index.name = CELL
     return Merged(
-        counts, barcodes, summarise(qualities, soups, sheet), _merge_soups(soups, aliases, genes.index, names)
+        counts,
+        barcodes,
+        summarise(qualities, soups, sheet, corrected),
+        _merge_soups(soups, aliases, genes.index, names),
     )
 
 
@@ -154,7 +182,9 @@ def gene_union(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return genes
 
 
-def summarise(qualities: Sequence[pd.DataFrame], soups: Sequence[pd.DataFrame], sheet: pd.DataFrame) -> pd.DataFrame:
+def summarise(
+    qualities: Sequence[pd.DataFrame], soups: Sequence[pd.DataFrame], sheet: pd.DataFrame, corrected: bool = False
+) -> pd.DataFrame:
     """One row a sample: the sheet, barcodes kept and dropped by reason, medians of the kept cells, ambient RNA."""
     rows = []
     for name, table, soup in zip(sheet.index, qualities, soups, strict=True):
@@ -164,7 +194,9 @@ def summarise(qualities: Sequence[pd.DataFrame], soups: Sequence[pd.DataFrame], 
         row |= {f"dropped: {reason}": number for reason, number in drop_counts(table).items()}
         row |= {f"median_{metric}": kept[metric].median() for metric in (N_UMIS, N_GENES, MITO)}
         row |= {"n_doublets": int(table[IS_DOUBLET].sum()), f"mean_{AMBIENT}": kept[AMBIENT].mean()}
-        row["soup_source"] = str(soup["source"].iloc[0])
+        row[SOUP_SOURCE] = str(soup["source"].iloc[0])
+        row |= {key: soup[key].iloc[0] for key in (AMBIENT_FOUND_BY, AMBIENT_LOW, AMBIENT_HIGH)}
+        row[AMBIENT_CORRECTED] = corrected and bool(table[AMBIENT].notna().any())
         row["note"] = "" if len(kept) else "set aside: no cell passes quality control"
         if not len(kept):
             log.warning("sample '%s' is set aside: none of its %d barcodes passes quality control", name, len(table))
@@ -175,6 +207,34 @@ def summarise(qualities: Sequence[pd.DataFrame], soups: Sequence[pd.DataFrame], 
     rest = [column for column in map(str, frame) if column not in dropped]
     after = rest.index("n_dropped") + 1
     return frame[[*rest[:after], *sorted(dropped), *rest[after:]]]
+
+
+def _note_correction(
+    counts: AnnData,
+    samples: Sequence[AnnData],
+    unified: Sequence[AnnData],
+    aliases: dict[str, str],
+    kept: Sequence[NDArray[np.bool_]],
+    names: Sequence[str],
+) -> None:
+    """Keep the counts as they were read beside the corrected ones, and describe what is left."""
+    import anndata
+
+    before = [
+        unify(anndata.AnnData(adata.layers[UNCORRECTED], obs=adata.obs, var=adata.var), aliases, name)
+        for adata, name in zip(samples, names, strict=True)
+    ]
+    blocks = [
+        _widen(adata, counts.var_names, np.flatnonzero(keep), name)
+        for adata, keep, name in zip(before, kept, names, strict=True)
+    ]
+    counts.layers[UNCORRECTED] = sp.vstack(blocks, format="csr").astype(np.int32)
+    counts.obs[N_UMIS] = np.asarray(counts.X.sum(axis=1, dtype=np.int64)).ravel()
+    counts.obs[N_GENES] = counts.X.getnnz(axis=1).astype(np.int64)
+    counts.obs[AMBIENT] = np.concatenate(
+        [adata.obs[LEFT].to_numpy(dtype=float)[keep] for adata, keep in zip(unified, kept, strict=True)]
+    )
+    log.info("counts are corrected: %d of %d UMIs left", counts.obs[N_UMIS].sum(), counts.layers[UNCORRECTED].sum())
 
 
 def _widen(adata: AnnData, genes: pd.Index, cells: NDArray[np.intp], name: str) -> sp.csr_matrix:

@@ -18,16 +18,22 @@ from livermet.cells.doublets import score_doublets
 from livermet.cells.sketch import Sketch, find_clusters, fit_sketch, nearest
 from livermet.keys import (
     AMBIENT,
+    AMBIENT_FOUND_BY,
+    AMBIENT_HIGH,
+    AMBIENT_LOW,
     BARCODE,
     CELL,
     DOUBLET_SCORE,
     DROP_REASON,
+    EMPTY_P_VALUE,
     HAEMO,
     IS_DOUBLET,
+    IS_EMPTY,
     IS_HAEMO,
     IS_MITO,
     IS_RIBO,
     KEPT,
+    KIND,
     MITO,
     N_GENES,
     N_UMIS,
@@ -92,14 +98,16 @@ def assess_quality(
     -------
     tuple of DataFrame
         Per barcode (index `cell`): sample, barcode, kept, drop_reason, metrics, doublet and ambient columns of
-        :mod:`livermet.keys`; per gene (index `gene_id`): `soup`, the share of the ambient profile, and its `source`.
+        :mod:`livermet.keys`; per gene (index `gene_id`): `soup`, the share of the ambient profile, and, the same in every
+        row, its `source` and how the sample's share was found, with its interval.
     """
     table = measure(counts)
     reasons = check_bounds(table, min_umis, min_genes, max_mitochondrial_fraction, max_haemoglobin_fraction)
     sketch, labels = find_kinds(counts.X, passing(reasons), seed)
     check_outliers(reasons, table, labels, mads, min_mitochondrial_cut, max_mitochondrial_fraction)
     check_doublets(reasons, table, counts.X, sketch, labels, expected_doublet_rate_per_1000, seed, remove_doublets)
-    soup = _add_ambient(table, counts, raw, labels)
+    table[KIND] = labels
+    soup = _add_ambient(table, counts, raw)
     table[KEPT] = passing(reasons)
     table[DROP_REASON] = ["; ".join(item) for item in reasons]
     log.info("%s: %d of %d barcodes kept", sample, table[KEPT].sum(), len(table))
@@ -118,12 +126,13 @@ def assess_quality(
         DOUBLET_SCORE,
         IS_DOUBLET,
         AMBIENT,
+        KIND,
     ]
     return table[columns], soup
 
 
 def measure(counts: AnnData) -> pd.DataFrame:
-    """UMIs, genes, and mitochondrial, ribosomal and haemoglobin share of every barcode (index `cell`)."""
+    """UMIs, genes, and mitochondrial, ribosomal and haemoglobin share of every barcode (index `cell`), and if it is empty."""
     X = sp.csr_matrix(counts.X)
     totals = np.asarray(X.sum(axis=1, dtype=np.int64)).ravel()
     table: pd.DataFrame = counts.obs[[SAMPLE, BARCODE]].astype(str)
@@ -133,6 +142,9 @@ def measure(counts: AnnData) -> pd.DataFrame:
     for column, mark in ((MITO, IS_MITO), (RIBO, IS_RIBO), (HAEMO, IS_HAEMO)):
         marked = X @ counts.var[mark].to_numpy(dtype=np.int64)
         table[column] = np.divide(marked, totals, out=np.zeros(len(totals)), where=totals > 0)
+    called = IS_EMPTY in counts.obs
+    table[IS_EMPTY] = counts.obs[IS_EMPTY].to_numpy(dtype=bool) if called else False
+    table[EMPTY_P_VALUE] = counts.obs[EMPTY_P_VALUE].to_numpy(dtype=float) if called else np.nan
     return table
 
 
@@ -145,6 +157,7 @@ def check_bounds(
 ) -> Reasons:
     """Reasons against every barcode of a measured sample that the hard floors and ceilings give."""
     reasons: Reasons = [[] for _ in range(len(table))]
+    _flag(reasons, table[EMPTY_P_VALUE], "empty droplet (p {:.2g})", table[IS_EMPTY])
     _flag(reasons, table[N_UMIS], f"too few UMIs ({{:.0f}} < {min_umis})", table[N_UMIS] < min_umis)
     _flag(reasons, table[N_GENES], f"too few genes ({{:.0f}} < {min_genes})", table[N_GENES] < min_genes)
     for column, cut in ((MITO, max_mitochondrial_fraction), (HAEMO, max_haemoglobin_fraction)):
@@ -284,7 +297,7 @@ def check_doublets(
         sp.csr_matrix(X)[chosen],
         sketch,
         labels[chosen],
-        n_recovered=len(table),
+        n_recovered=int((~table[IS_EMPTY]).sum()),
         expected_doublet_rate_per_1000=per_1000,
         seed=seed,
     )
@@ -296,15 +309,18 @@ def check_doublets(
         _flag(reasons, table[DOUBLET_SCORE], text, table[IS_DOUBLET])
 
 
-def _add_ambient(
-    table: pd.DataFrame, counts: AnnData, raw: pd.DataFrame | None, labels: NDArray[np.int64]
-) -> pd.DataFrame:
-    """Write the ambient share of every barcode; gives the profile."""
+def _add_ambient(table: pd.DataFrame, counts: AnnData, raw: pd.DataFrame | None) -> pd.DataFrame:
+    """Write the ambient share of every barcode, empty droplets left out; gives the profile."""
     X = sp.csr_matrix(counts.X)
     empty = None
     if raw is not None and len(raw):
         empty = raw["umis"].reindex(counts.var_names, fill_value=0).to_numpy(dtype=np.int64)
     soup = soup_profile(X, empty)
-    table[AMBIENT] = ambient_share(X, labels, soup, ~table[IS_DOUBLET].to_numpy())
-    log.info("ambient: profile from %s, median share %.3f", soup.source, table[AMBIENT].median())
-    return pd.DataFrame({"soup": soup.share, "source": soup.source}, index=counts.var_names.rename("gene_id"))
+    labels = np.where(table[IS_EMPTY], -1, table[KIND])
+    found = ambient_share(X, labels, soup, ~table[IS_DOUBLET].to_numpy())
+    table[AMBIENT] = found.share
+    log.info("ambient: profile from %s", soup.source)
+    of_sample = {AMBIENT_FOUND_BY: found.found_by, AMBIENT_LOW: found.low, AMBIENT_HIGH: found.high}
+    return pd.DataFrame(
+        {"soup": soup.share, "source": soup.source, **of_sample}, index=counts.var_names.rename("gene_id")
+    )

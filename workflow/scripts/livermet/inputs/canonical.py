@@ -43,8 +43,12 @@ def read_sample(path: str | Path, *, sample: str, species: str) -> AnnData:
     InputError
         Where the input cannot be read, has no cell, or names a barcode twice.
     """
+    return canonicalise(read_counts(path), path, sample=sample, species=species)
+
+
+def canonicalise(adata: AnnData, path: str | Path, *, sample: str, species: str) -> AnnData:
+    """The canonical form of counts that are read: see :func:`read_sample`."""
     where = f"sample '{sample}', {path}"
-    adata = read_counts(path)
     if adata.n_obs == 0:
         raise InputError(Problem(where, "no cell", "at least one barcode", "Leave the sample out of the sheet"))
     barcodes = adata.obs_names.astype(str)

@@ -12,10 +12,9 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.errors import InputError, Problem
-from livermet.inputs.files import file_format
 from livermet.inputs.genes import identify_genes
-from livermet.inputs.readers import read_counts
-from livermet.inputs.tenx import GENE_EXPRESSION, open_tenx
+from livermet.inputs.raw import Raw
+from livermet.inputs.tenx import GENE_EXPRESSION
 from livermet.keys import BARCODE, GENE_ID, SYMBOL
 
 if TYPE_CHECKING:
@@ -56,10 +55,10 @@ def sum_empty_droplets(path: str | Path, counts: AnnData, *, sample: str, specie
     InputError
         Where the raw matrix is broken or is not the sample's: fewer than half of its barcodes are in it.
     """
-    nothing = pd.DataFrame({UMIS: np.zeros(0, dtype=np.int64)}, index=pd.Index([], name=GENE_ID, dtype=str))
+    nothing = no_droplets()
     if not str(path):
         return nothing
-    raw = _Raw(path)
+    raw = Raw.open(path)
     totals = raw.totals()
     is_cell = _match(raw.barcodes, counts.obs[BARCODE].to_numpy(dtype=str), f"sample '{sample}', {path}")
     bound = _bound(totals[~is_cell], counts)
@@ -67,7 +66,7 @@ def sum_empty_droplets(path: str | Path, counts: AnnData, *, sample: str, specie
     log.info("%s: %d of %d droplets are empty (at most %d UMIs)", path, empty.sum(), len(totals), bound)
     if not empty.any():
         return nothing
-    profile = _identify(raw.sums(empty), raw.features, species, f"sample '{sample}', {path}")
+    profile = identify_sums(raw.sums(empty), raw.features, species, f"sample '{sample}', {path}")
     lost = int(profile.drop(counts.var_names, errors="ignore").sum())
     if lost > 0.5 * profile.sum():
         raise InputError(
@@ -81,41 +80,9 @@ def sum_empty_droplets(path: str | Path, counts: AnnData, *, sample: str, specie
     return pd.DataFrame({UMIS: profile.reindex(counts.var_names, fill_value=0).astype(np.int64)})
 
 
-class _Raw:
-    """Sum over chosen barcodes, from blocks (10x) or from a matrix in memory (other formats)."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.tenx = file_format(path) in {"10x folder", "10x h5"}
-        if self.tenx:
-            self.matrix = open_tenx(path)
-            self.barcodes = self.matrix.barcodes.astype(str)
-            self.features = self.matrix.features
-        else:
-            self.adata = read_counts(path)
-            self.barcodes = self.adata.obs_names.to_numpy(dtype=str)
-            self.features = pd.DataFrame({"id": self.adata.var_names, "symbol": self.adata.var[SYMBOL].to_numpy()})
-            self.features["type"] = GENE_EXPRESSION
-        self.is_gene = (self.features["type"] == GENE_EXPRESSION).to_numpy()
-
-    def totals(self) -> NDArray[np.int64]:
-        """UMIs of every barcode."""
-        if not self.tenx:
-            return np.asarray(self.adata.X.sum(axis=1, dtype=np.int64)).ravel()
-        totals = np.zeros(len(self.barcodes), dtype=np.int64)
-        for block in self.matrix.blocks():
-            weights = block.umis * self.is_gene[block.feature]
-            totals += np.bincount(block.cell, weights, minlength=len(totals)).astype(np.int64)
-        return totals
-
-    def sums(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """UMIs of every feature over the chosen barcodes."""
-        if not self.tenx:
-            return np.asarray(self.adata.X[np.flatnonzero(chosen)].sum(axis=0, dtype=np.int64)).ravel()
-        sums = np.zeros(len(self.features), dtype=np.int64)
-        for block in self.matrix.blocks():
-            inside = chosen[block.cell]
-            sums += np.bincount(block.feature[inside], block.umis[inside], minlength=len(sums)).astype(np.int64)
-        return sums
+def no_droplets() -> pd.DataFrame:
+    """The table of a sample without empty droplets."""
+    return pd.DataFrame({UMIS: np.zeros(0, dtype=np.int64)}, index=pd.Index([], name=GENE_ID, dtype=str))
 
 
 def _bound(totals: NDArray[np.int64], counts: AnnData) -> int:
@@ -144,7 +111,7 @@ def _match(raw: NDArray[np.str_], cells: NDArray[np.str_], where: str) -> NDArra
     return is_cell
 
 
-def _identify(sums: NDArray[np.int64], features: pd.DataFrame, species: str, where: str) -> pd.Series:
+def identify_sums(sums: NDArray[np.int64], features: pd.DataFrame, species: str, where: str) -> pd.Series:
     """UMIs by gene id, through the very identification that the counts went through."""
     import anndata
 

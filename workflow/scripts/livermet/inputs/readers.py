@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from anndata import AnnData
 
-__all__ = ["find_files", "peek", "read_counts"]
+__all__ = ["assemble", "find_files", "peek", "read_counts"]
 
 log = logging.getLogger("livermet")
 
@@ -53,7 +53,7 @@ def read_counts(path: str | Path) -> AnnData:
         case _:
             raise InputError(Problem(str(path), "a format that is not known", EXPECTED))
     log.info("%s: %d barcodes x %d features, %d UMIs", path, *counts.shape, counts.sum(dtype="int64"))
-    return _assemble(path, counts, barcodes, features)
+    return assemble(path, counts, barcodes, features)
 
 
 def _read_tenx(path: str | Path) -> tuple[sp.csr_matrix, pd.Index, pd.DataFrame]:
@@ -73,7 +73,8 @@ def _read_tenx(path: str | Path) -> tuple[sp.csr_matrix, pd.Index, pd.DataFrame]
     return counts, pd.Index(matrix.barcodes), matrix.features
 
 
-def _assemble(path: str | Path, counts: sp.csr_matrix, barcodes: pd.Index, features: pd.DataFrame) -> AnnData:
+def assemble(path: str | Path, counts: sp.csr_matrix, barcodes: pd.Index, features: pd.DataFrame) -> AnnData:
+    """Counts and names of a file as :func:`read_counts` gives them."""
     import anndata
     import numpy as np
     import pandas as pd

@@ -74,6 +74,7 @@ def judge_sample(counts: AnnData, sets: Sequence[CellSet], quality: Mapping[str,
 
 def vary_quality(
     samples: Sequence[AnnData],
+    merged: Sequence[AnnData],
     qualities: Sequence[pd.DataFrame],
     soups: Sequence[pd.DataFrame],
     sheet: pd.DataFrame,
@@ -86,8 +87,10 @@ def vary_quality(
 
     Parameters
     ----------
-    samples, qualities, soups, sheet
-        As for :func:`livermet.cells.merge.merge_samples`.
+    samples
+        Canonical counts, one a sample: what the verdicts rest on.
+    merged, qualities, soups, sheet
+        As for :func:`livermet.cells.merge.merge_samples`; `merged` are the counts that the study goes on with.
     sets, quality, seed
         As for :func:`judge_sample`.
 
@@ -108,7 +111,7 @@ def vary_quality(
         table.assign(**{KEPT: found.any(axis=1).reindex(table.index).to_numpy(dtype=bool)})
         for table, found in zip(qualities, judged, strict=True)
     ]
-    counts = merge_samples(samples, widest, soups, sheet).counts
+    counts = merge_samples(merged, widest, soups, sheet).counts
     kept = pd.concat(judged).loc[counts.obs_names].rename_axis(CELL)
     for name in kept:
         log.info("%s: %d of %d barcodes kept", name, kept[name].sum(), sum(map(len, judged)))

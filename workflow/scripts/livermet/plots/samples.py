@@ -14,6 +14,15 @@ from livermet.plots.words import arm_of, arm_order, words
 REASONS = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#56B4E9", "#8a94a0", "#332288")
 
 
+def _say(ambient: pd.Series) -> str:
+    """Ambient RNA in words; samples where it cannot be told are counted."""
+    told = ambient.dropna()
+    if told.empty:
+        return "how much ambient RNA is in them cannot be told"
+    untold = f" (in {len(ambient) - len(told)} it cannot be told)" if len(told) < len(ambient) else ""
+    return f"ambient RNA makes up {told.min():.1%} to {told.max():.1%} of a sample's cells{untold}"
+
+
 def share_dropped(barcodes: pd.DataFrame) -> pd.DataFrame:
     """Share of a sample's barcodes dropped for each reason.
 
@@ -62,8 +71,7 @@ def plot_samples(barcodes: pd.DataFrame, samples: pd.DataFrame, factors: Mapping
     with look():
         figure = canvas(
             1.9 + 0.22 * len(order),
-            f"Samples keep {int(kept.min()):,} to {int(kept.max()):,} cells; ambient RNA makes up "
-            f"{ambient.min():.1%} to {ambient.max():.1%} of a sample's cells",
+            f"Samples keep {int(kept.min()):,} to {int(kept.max()):,} cells; {_say(ambient)}",
         )
         axes = figure.subplots(1, 4, sharey=True)
         for row, name in zip(rows, order, strict=True):

@@ -10,6 +10,8 @@ import pandas as pd
 from livermet.keys import (
     ADJUSTED_P_VALUE,
     AMBIENT,
+    AMBIENT_HIGH,
+    AMBIENT_LOW,
     CI_HIGH,
     CI_LOW,
     DROP_REASON,
@@ -38,6 +40,7 @@ from livermet.keys import (
     VOOM_P_VALUE,
 )
 from livermet.plots.words import words
+from livermet.report.numbers import as_float, percent
 from livermet.report.tables import Column, Table, build
 
 TOP_GENES = 6
@@ -192,6 +195,7 @@ def table_of_samples(barcodes: pd.DataFrame, samples: pd.DataFrame, factors: Map
                 N_GENES: kept[N_GENES].median(),
                 MITO: kept[MITO].median(),
                 AMBIENT: kept[AMBIENT].median(),
+                "interval": _interval(row),
                 IS_DOUBLET: cells[IS_DOUBLET].astype(float).mean(),
                 "reasons": "; ".join(f"{words(reason)} {number}" for reason, number in counts.items()),
             }
@@ -206,12 +210,21 @@ def table_of_samples(barcodes: pd.DataFrame, samples: pd.DataFrame, factors: Map
         Column(N_GENES, "Genes", "count"),
         Column(MITO, "Mito.", "percent"),
         Column(AMBIENT, "Ambient", "percent"),
+        Column("interval", "95 % interval"),
         Column(IS_DOUBLET, "Doublets", "percent"),
         Column("reasons", "Dropped for"),
     ]
     return build(
-        pd.DataFrame(rows), columns, note="Medians are over kept cells; the doublet share is over all barcodes."
+        pd.DataFrame(rows),
+        columns,
+        note="Medians are over kept cells; the doublet share and the interval of the ambient share are over all barcodes.",
     )
+
+
+def _interval(row: pd.Series) -> str:
+    """Of a sample's ambient share."""
+    low, high = as_float(row[AMBIENT_LOW]), as_float(row[AMBIENT_HIGH])
+    return "cannot be told" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
 
 
 def table_of_states(labels: pd.DataFrame, t_lineages: Sequence[str]) -> Table:

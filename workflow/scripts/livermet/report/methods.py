@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from livermet.keys import KEPT, SAMPLE
+from livermet.keys import AMBIENT_FOUND_BY, KEPT, SAMPLE, SOUP_SOURCE
 from livermet.plots.words import words
 from livermet.report.references import REFERENCES
 
@@ -25,7 +25,8 @@ class Facts:
     barcodes
         One row an input barcode: sample, kept.
     samples
-        One row a sample: sample, mouse, the factors, the batch, soup_source ("raw matrix" or "estimated").
+        One row a sample: sample, mouse, the factors, the batch, soup_source ("raw matrix" or "estimated"),
+        ambient_found_by; "dropped: empty droplet" where cells were called.
     stability
         One row a resolution: resolution, n_clusters, stability, chosen.
     integration
@@ -126,13 +127,16 @@ def _write_data(writer: _Writer, config: Mapping[str, Any], packages: Mapping[st
 def _write_quality(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
     quality = config["quality"]
     kept = int(facts.barcodes[KEPT].sum())
-    measured = int((facts.samples["soup_source"] == "raw matrix").sum())
+    measured = int((facts.samples[SOUP_SOURCE] == "raw matrix").sum())
     estimated = len(facts.samples) - measured
     where = f"taken from the empty droplets of the raw matrix in {measured} samples" if measured else ""
     guess = f"estimated from all barcodes of the filtered matrix in {estimated} samples" if estimated else ""
+    untold = int((facts.samples[AMBIENT_FOUND_BY] == "cannot be told").sum())
+    unsure = f"; in {untold} samples no gene was plainly silent and the share cannot be told" if untold else ""
     doublets = "were dropped" if quality["remove_doublets"] else "were kept and marked"
     writer.section(
         "Quality control",
+        _called(facts),
         f"""Hard limits dropped barcodes with fewer than {quality["min_umis"]} UMIs, fewer than {quality["min_genes"]} genes, a
         mitochondrial share above {quality["max_mitochondrial_fraction"]:.0%} or a haemoglobin share above
         {quality["max_haemoglobin_fraction"]:.0%}. Within each sample, barcodes were then dropped whose log UMIs or log genes
@@ -142,9 +146,29 @@ def _write_quality(writer: _Writer, config: Mapping[str, Any], packages: Mapping
         against pairs of unlike cells of the same sample added up, at an expected share of
         {quality["expected_doublet_rate_per_1000"]:.2%} for every 1,000 barcodes; called doublets {doublets}. The share of
         ambient RNA was read, after the idea of SoupX [@soupx], from genes that a kind of cell does not express, with the
-        ambient profile {" and ".join(part for part in (where, guess) if part)}. {kept:,} cells
-        ({kept / max(len(facts.barcodes), 1):.1%} of the barcodes) were kept; counts were not altered.""",
+        ambient profile {" and ".join(part for part in (where, guess) if part)}{unsure}. {kept:,} cells
+        ({kept / max(len(facts.barcodes), 1):.1%} of the barcodes) were kept; {_altered(quality["ambient"])}.""",
     )
+
+
+def _called(facts: Facts) -> str:
+    """How cells were told from empty droplets, where that was done here."""
+    column = "dropped: empty droplet"
+    empty = facts.samples[column] if column in facts.samples else pd.Series(dtype=int)
+    if not (empty > 0).any():
+        return ""
+    return f"""In {int((empty > 0).sum())} samples, given as raw matrices, cells were told from empty droplets after EmptyDrops
+        [@emptydrops]: droplets of at most 100 UMIs gave the ambient profile, a larger one below the knee of the barcode curve
+        was kept as a cell where its counts do not come from that profile (Dirichlet-multinomial likelihood, 10,000 simulated
+        droplets, Benjamini-Hochberg at .1 %); {int(empty.sum()):,} were empty."""
+
+
+def _altered(ambient: str) -> str:
+    if ambient == "estimate":
+        return "counts were not altered"
+    return """counts were then corrected: each kind of cell lost the ambient counts of each gene that its share and the profile
+        lead to expect, and no more than it had, each cell its own share of UMIs, in whole counts [@soupx]. Quality control
+        rests on the counts as they were read"""
 
 
 def _write_embedding(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:

@@ -1,9 +1,11 @@
 """What the soup explains: which genes of a population may differ because the ambient RNA does.
 
 Liver tissue spills hepatocytes' transcripts (Alb, Apoa1, ...) into every droplet, the more the sicker the liver is; where
-the spill differs between arms, so do the counts of these genes in cells that do not make them. Counts are not corrected:
-each gene is asked whether the expected ambient counts could make its effect (the approach of Lun's `ambientContrib*`, in
-DropletUtils, doi:10.1186/s13059-019-1662-y, and of the ambient chapter of OSCA, doi:10.1038/s41592-019-0654-x).
+the spill differs between arms, so do the counts of these genes in cells that do not make them. Here counts are not
+corrected: each gene is asked whether the expected ambient counts could make its effect (the approach of Lun's
+`ambientContrib*`, in DropletUtils, doi:10.1186/s13059-019-1662-y, and of the ambient chapter of OSCA,
+doi:10.1038/s41592-019-0654-x). Where the study had counts corrected before (`quality.ambient: correct`), the expected ones
+are those that the correction may have missed, and nothing is counted twice.
 
 **The rule.** Let y be a gene's counts in an arm, a the ambient ones expected among them, R the share that is ambient of the
 arm's counts of all genes, w the arm's weight in the question. Taking t times the bound of the ambient counts away, and
