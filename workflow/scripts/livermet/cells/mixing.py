@@ -17,7 +17,7 @@ from livermet.cells.communities import best_run, to_igraph
 from livermet.cells.graph import find_neighbors, fuzzy_graph
 from livermet.cells.groups import COLUMNS as GROUP_COLUMNS
 from livermet.cells.groups import Laid, compare_groups, match_groups
-from livermet.cells.neighbourhoods import Within, graph_connectivity, lisi, structure_kept
+from livermet.cells.neighbourhoods import Within, graph_connectivity, relative_lisi, structure_kept
 from livermet.cells.stability import adjusted_rand_index, normalised_mutual_information
 
 if TYPE_CHECKING:
@@ -202,9 +202,8 @@ def find_groups(view: View, batches: NDArray[np.object_], *, seed: int) -> NDArr
 def batch_mixing(neighbours: tuple[NDArray[np.int64], NDArray[np.float64]], batches: NDArray[np.object_]) -> float:
     """Mean LISI of the batches, from 0 (a cell's own only) to 1 (as in the whole study)."""
     _, codes = np.unique(batches, return_inverse=True)
-    expected = 1 / ((np.bincount(codes) / len(codes)) ** 2).sum()
-    found = lisi(*neighbours, codes, perplexity=_perplexity(neighbours[0], PERPLEXITY)).mean()
-    return float((found - 1) / (expected - 1))
+    found, expected = relative_lisi(*neighbours, codes, perplexity=_perplexity(neighbours[0], PERPLEXITY))
+    return float((found.mean() - 1) / (expected.mean() - 1))
 
 
 def group_purity(view: View, labels: NDArray[np.int64], batches: NDArray[np.object_]) -> float:
@@ -214,8 +213,9 @@ def group_purity(view: View, labels: NDArray[np.int64], batches: NDArray[np.obje
         codes = labels[members] - labels[members].min()
         if codes.max() == 0:
             continue
-        found.append(lisi(indices, distances, codes, perplexity=_perplexity(indices, WITHIN / 3)))
-        expected.append(np.full(len(members), 1 / ((np.bincount(codes) / len(codes)) ** 2).sum()))
+        here = relative_lisi(indices, distances, codes, perplexity=_perplexity(indices, WITHIN / 3))
+        found.append(here[0])
+        expected.append(here[1])
     if not found:
         return float("nan")
     return float(np.mean((np.concatenate(expected) - np.concatenate(found)) / (np.concatenate(expected) - 1)))

@@ -31,8 +31,37 @@ def lisi(
     numpy.ndarray
         (cells,) from 1 to the number of labels.
     """
+    weights = _weights(distances, perplexity)
+    return 1 / _simpson(weights, codes[indices], int(codes.max()) + 1)
+
+
+def relative_lisi(
+    indices: NDArray[np.int64], distances: NDArray[np.float64], codes: NDArray[np.int64], *, perplexity: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """LISI, and what it would be on average were the labels dealt out at random.
+
+    A cell with as many random neighbours as the perplexity sees somewhat fewer labels than there are: with label shares p
+    and weights w, Simpson's index is sum p^2 + (1 - sum p^2) sum w^2 on average.
+
+    Parameters
+    ----------
+    indices, distances, codes, perplexity
+        As for :func:`lisi`.
+
+    Returns
+    -------
+    found, expected
+        (cells,) each.
+    """
+    weights = _weights(distances, perplexity)
+    alike = ((np.bincount(codes) / len(codes)) ** 2).sum()
+    expected = 1 / (alike + (1 - alike) * (weights**2).sum(axis=1))
+    return 1 / _simpson(weights, codes[indices], int(codes.max()) + 1), expected
+
+
+def _weights(distances: NDArray[np.float64], perplexity: float) -> NDArray[np.float64]:
+    """Weights of the neighbours, exp(-beta d), with the entropy of `perplexity` equal ones; every row adds up to 1."""
     gaps = distances - distances[:, :1]
-    # Cells whose neighbours are all equally far have no scale: any beta gives equal weights.
     low, high, beta = np.zeros(len(gaps)), np.full(len(gaps), np.inf), 1 / np.maximum(gaps.mean(axis=1), 1e-12)
     for _ in range(50):
         weights = np.exp(-beta[:, None] * gaps)
@@ -41,11 +70,15 @@ def lisi(
         wide = entropy > np.log(perplexity)
         low, high = np.where(wide, beta, low), np.where(wide, high, beta)
         beta = np.where(np.isinf(high), beta * 2, (low + np.where(np.isinf(high), low, high)) / 2)
-    weights /= weights.sum(axis=1, keepdims=True)
-    simpson = np.zeros(len(gaps))
-    for code in range(int(codes.max()) + 1):
-        simpson += (weights * (codes[indices] == code)).sum(axis=1) ** 2
-    return np.asarray(1 / simpson)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _simpson(weights: NDArray[np.float64], around: NDArray[np.int64], n_labels: int) -> NDArray[np.float64]:
+    """Chance that two neighbours, drawn by their weights, carry the same label."""
+    simpson = np.zeros(len(weights))
+    for code in range(n_labels):
+        simpson += (weights * (around == code)).sum(axis=1) ** 2
+    return simpson
 
 
 def graph_connectivity(indices: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
