@@ -77,13 +77,18 @@ def _harmony(components: NDArray[np.float32], batches: NDArray[np.object_], seed
 
 
 def _scanorama(components: NDArray[np.float32], batches: NDArray[np.object_], *, seed: int) -> NDArray[np.float32]:
-    """Batches are stitched along cells that are mutual nearest neighbours; found exactly, so that it is the same again."""
+    """Batches are stitched along cells that are mutual nearest neighbours; found exactly, so that it is the same again.
+
+    Cells are brought to unit length first, as the package does with its own input: its kernel is made for that scale.
+    """
     import scanorama
 
     places = [np.flatnonzero(batches == batch) for batch in np.unique(batches)]
+    lengths = np.linalg.norm(components, axis=1, keepdims=True).astype(np.float64)
+    unit = components / np.maximum(lengths, 1e-12)
     np.random.seed(seed)  # noqa: NPY002 - the package draws from numpy's global generator
     parts = scanorama.assemble(
-        [components[place].astype(np.float64) for place in places],
+        [unit[place] for place in places],
         approx=False,
         knn=min(SCANORAMA_NEIGHBORS, min(len(place) for place in places)),
         verbose=0,
