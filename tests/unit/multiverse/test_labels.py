@@ -60,7 +60,7 @@ def by_steps(counts: anndata.AnnData, knowledge: Knowledge, integrate: str, reso
         seed=4,
     ).clusters
     lineages = annotate_cells(counts, clusters, knowledge.markers, **SETTINGS["annotate"]).lineages
-    _, graph = embed_tcells(
+    _, graph, *_ = embed_tcells(
         counts,
         lineages,
         study_pca=whole.pca,

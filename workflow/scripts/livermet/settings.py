@@ -69,7 +69,7 @@ class Cluster(Section):
         [0.5, 1.0, 1.5, 2.0], min_length=1, description="resolutions tried"
     )
     resolution: float | None = Field(None, gt=0, description="take this one, whatever its stability")
-    n_subsamples: int = Field(6, ge=2, description="subsamples for the stability of each resolution")
+    n_subsamples: int = Field(20, ge=2, description="subsamples for the stability of each resolution")
     subsample_fraction: Fraction = Field(0.8, description="share of cells in a subsample")
 
 

@@ -109,7 +109,7 @@ def _draw_tree(axes: Axes, table: pd.DataFrame, clusters: pd.DataFrame, cluster_
     shared = [
         pd.crosstab(clusters[one].astype(str), clusters[two].astype(str)) for one, two in itertools.pairwise(names)
     ]
-    rows = order_tree(shared) if shared else [list(clusters[names[0]].astype(str).value_counts().index)]
+    rows = order_tree(shared) if shared else [sorted(clusters[names[0]].astype(str).unique(), key=int)]
     across = [dict(zip(row, (np.arange(len(row)) + 0.5) / len(row), strict=True)) for row in rows]
     for depth, part in enumerate(shared):
         share = part / part.sum(axis=0)
