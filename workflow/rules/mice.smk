@@ -7,7 +7,10 @@ rule check_design:
     """Say what the mice can tell and what not: arms, rank, aliasing, and each question's contrast and tier."""
     input:
         code=sources(
-            "step", "mice.design.model", "mice.design.doctor", "mice.design.integrating"
+            "step",
+            "mice.design.model",
+            "mice.design.doctor",
+            "mice.design.integrating",
         ),
     output:
         design=f"{STEPS}/check_design/design.json",

@@ -134,6 +134,27 @@ def test_harmony_leaves_a_kind_of_one_batch_by_itself_and_nothing_is_flagged(
     assert values.loc["structure_kept", "after"] > 0.95
 
 
+def test_a_rare_kind_of_one_batch_is_judged_by_no_more_neighbours_than_it_has_cells() -> None:
+    """Thirty neighbours of one of fourteen cells reach into other kinds, however far apart these lie."""
+    study = with_unique(("Mast_cell",))
+    rare = np.flatnonzero(study.obs["planted"] == "Mast_cell")
+    embedding = embed_cells(study[np.setdiff1d(np.arange(study.n_obs), rare[14:])].copy(), **SETTINGS)
+    own = embedding.groups[embedding.groups["markers"].str.contains("Cpa3|Mcpt4|Kit")]
+    assert own["n_cells"].tolist() == [14]
+    assert own["mixed_after"].item() < 0.1
+    assert own["verdict"].item().startswith("by itself")
+    assert flagged(embedding) == set()
+
+
+def test_strong_batches_are_merged_and_lineages_kept() -> None:
+    embedding = embed_cells(make_study(batch_effect=0.6), **SETTINGS)
+    values = embedding.integration.set_index("measure")
+    assert values.loc["batch_mixing", "before"] < 0.3
+    assert values.loc["batch_mixing", "after"] > 0.9
+    assert values.loc["group_purity", "after"] > 0.95
+    assert flagged(embedding) == set()
+
+
 def test_a_kind_of_one_batch_that_is_laid_among_others_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(integration, "_harmony", quantile_correction)
     embedding = embed_cells(with_unique(("Mast_cell",)), **SETTINGS)

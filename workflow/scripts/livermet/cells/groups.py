@@ -93,7 +93,7 @@ def compare_groups(
     pandas.DataFrame
         One row a group. `distinct`: mean log fold change (natural log) of its 30 markers over the ground level of its batch,
         in the half of its cells that did not choose them. `purity_*`: share of its cells' neighbours within the batch
-        that are of the group, as many as it has cells. `mixed_*`: neighbours from other batches, as a share of what a full mixture would bring.
+        that are of the group. `mixed_*`: neighbours from other batches, as a share of what a full mixture would bring.
         `markers_shared`: the markers' mean log fold change in those neighbours, over that in the group; 1 for the same
         kind of cell, about 0 for another. `over_corrected`, `verdict` in words.
     """
@@ -105,8 +105,9 @@ def compare_groups(
         first, second = (cells[::2], cells[1::2]) if len(cells) > 1 else (cells, cells)
         markers = np.argsort(-(_mean(expression, first) - ground[batch]), kind="stable")[:N_MARKERS]
         distinct = float((_mean(expression, second) - ground[batch])[markers].mean())
-        others = after.everywhere[cells]
-        others = others[batches[others] != batch]
+        # A group of twelve has twelve neighbours of its own at most: farther ones say nothing of where it lies.
+        near = [laid.everywhere[cells][:, : max(len(cells) - 1, 1)] for laid in (before, after)]
+        others = near[1][batches[near[1]] != batch]
         shared = float("nan")
         if len(others) and distinct > 0:
             shared = _signal(expression, others, markers, batches, ground) / distinct
@@ -115,8 +116,8 @@ def compare_groups(
             distinct=distinct,
             purity_before=_purity(before, labels, label),
             purity_after=_purity(after, labels, label),
-            mixed_before=_mixed(before.everywhere[cells], batches, batch),
-            mixed_after=_mixed(after.everywhere[cells], batches, batch),
+            mixed_before=_mixed(near[0], batches, batch),
+            mixed_after=_mixed(near[1], batches, batch),
             markers_shared=shared,
         )
         verdict, wrong = judge(fate) if after is not before else (NOT_DONE, False)

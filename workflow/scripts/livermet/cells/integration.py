@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from numpy.typing import NDArray
 
+RIDGE = 1.0
 SCANORAMA_NEIGHBORS = 20  # the package's own default
 
 
@@ -59,7 +60,11 @@ def merge_batches(
 
 
 def _harmony(components: NDArray[np.float32], batches: NDArray[np.object_], seed: int) -> NDArray[np.float32]:
-    """Cells are softly clustered such that every cluster holds all batches, and each cluster's batch offsets are taken out."""
+    """Cells are softly clustered such that every cluster holds all batches, and each cluster's batch offsets are taken out.
+
+    The ridge penalty is that of the publication. The package now guesses one by default, and stopped with strong batches
+    hardly merged.
+    """
     import harmonypy
 
     n_clusters = int(np.clip(round(len(components) / 30), 2, 100))
@@ -67,6 +72,7 @@ def _harmony(components: NDArray[np.float32], batches: NDArray[np.object_], seed
         components,
         pd.DataFrame({"batch": batches}),
         "batch",
+        lamb=RIDGE,
         nclust=min(n_clusters, len(components) - 1),
         random_state=seed,
         ncores=1,
