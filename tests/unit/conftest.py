@@ -80,6 +80,42 @@ def _barcodes(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return table
 
 
+def _clusters(cells: pd.Index) -> dict[str, pd.DataFrame]:
+    """Two resolutions: three clusters, of which the finer one cuts the second in two, badly."""
+    coarse = np.arange(len(cells)) % 6
+    coarse = np.select([coarse < 3, coarse < 5], ["0", "1"], "2")
+    fine = np.where((coarse == "1") & (np.arange(len(cells)) % 12 < 6), "3", coarse)
+    clusters = pd.DataFrame({"leiden": fine, "leiden_0.5": coarse, "leiden_1": fine}, index=cells)
+    rows = [
+        (0.5, "0", 240, 0.99, "highly stable"), (0.5, "1", 160, 0.9, "highly stable"), (0.5, "2", 80, 0.8, "stable"),
+        (1.0, "0", 240, 0.98, "highly stable"), (1.0, "1", 80, 0.5, "not to be relied on"),
+        (1.0, "2", 80, 0.78, "stable"), (1.0, "3", 80, 0.55, "not to be relied on"),
+    ]  # fmt: skip
+    held = pd.DataFrame(rows, columns=["resolution", "cluster", "n_cells", "jaccard", "verdict"]).assign(
+        jaccard_sd=0.02
+    )
+    stability = pd.DataFrame(
+        {"resolution": [0.5, 1.0], "n_clusters": [3, 4], "smallest": 80, "stability": [0.95, 0.93],
+         "stability_sd": [0.01, 0.02], "seed_stability": [0.99, 0.97], "chosen": [False, True]}
+    )  # fmt: skip
+    return {"clusters": clusters, "stability": stability, "cluster_stability": held}
+
+
+def _integration() -> dict[str, pd.DataFrame]:
+    """Batches that mix, and one of three groups that was laid among unlike cells."""
+    measures = pd.DataFrame(
+        {"measure": ["batch_mixing", "structure_kept"], "before": [0.7, 1.0], "after": [0.95, 0.8], "best": 1.0,
+         "about": ["batches mixed", "biology kept"], "meaning": "what it means"}
+    )  # fmt: skip
+    groups = pd.DataFrame(
+        {"batch": ["b1", "b1", "b2"], "group": [0, 1, 0], "n_cells": [90, 40, 100], "markers": ["Cd3e Trac", "Cpa3 Kit", "Cd3e Lck"],
+         "distinct": 1.4, "purity_before": 0.95, "purity_after": [0.94, 0.8, 0.95], "mixed_before": 0.4, "mixed_after": 0.9,
+         "markers_shared": [0.97, 0.18, 1.0], "over_corrected": [False, True, False],
+         "verdict": ["among its like", "over-corrected: laid among unlike cells of other batches", "among its like"]}
+    )  # fmt: skip
+    return {"integration": measures, "groups": groups}
+
+
 def _tests(questions: list[str], rng: np.random.Generator) -> dict[str, pd.DataFrame]:
     def numbers(count: int) -> dict[str, np.ndarray]:
         effect, p = rng.normal(0, 1, count), np.sort(rng.random(count) ** 3)
@@ -232,10 +268,8 @@ def toy() -> SimpleNamespace:
         answers=_answers(),
         proportions=proportions,
         readouts=units.assign(readout="Fas_in_activated_CD8", population="CD8_activated", value=rng.normal(5, 1, 12)),
-        stability=pd.DataFrame(
-            {"resolution": [0.5, 1.0], "n_clusters": [8, 12], "stability": [0.95, 0.93], "stability_sd": [0.01, 0.02], "chosen": [False, True]}
-        ),
-        integration=pd.DataFrame({"measure": ["batch_mixing", "structure_kept"], "before": [0.7, 1.0], "after": [0.95, 0.8]}),
+        **_clusters(cells),
+        **_integration(),
         truth=pd.DataFrame(
             {
                 "quantity": ["lineages, macro-F1", "abundance of CD8_activated, site_untreated", "rescue of abundance"],

@@ -32,7 +32,12 @@ def test_demo_config_resolves_to_plain_types_with_defaults(config: dict[str, Any
         ("quality", "min_gene", 200, "quality.min_gene: unknown key. Did you mean 'min_genes'?"),
         ("quality", "min_genes", "200", "quality.min_genes: '200' (expected Input should be a valid integer)"),
         ("quality", "max_mitochondrial_fraction", 20, "quality.max_mitochondrial_fraction: 20"),
-        ("embed", "integrate", "combat", "embed.integrate: 'combat' (expected Input should be 'harmony' or 'none')"),
+        (
+            "embed",
+            "integrate",
+            "combat",
+            "embed.integrate: 'combat' (expected Input should be 'harmony', 'none', 'scanorama' or 'scvi')",
+        ),
         ("design", "replicate", "cell", "design.replicate: 'cell'"),
     ],
 )

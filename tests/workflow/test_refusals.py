@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,27 @@ def test_question_that_the_mice_cannot_answer(study: Path) -> None:
     said = refused(study, {"design": {**design, "covariates": ["batch"]}}, confounded)
     assert "batch" in said
     assert "site" in said
+
+
+def test_batches_that_are_the_treatment_are_not_brought_together(study: Path) -> None:
+    confounded = sheet_of(study).replace("control\tb2", "control\tb1").replace("tumour\tb1", "tumour\tb2")
+    said = refused(study, sheet=confounded)
+    assert "batch cannot be told from site (b1: 2 control; b2: 2 tumour)" in said
+    assert "Set embed.integrate to none, or name another batch_key" in said
+    (study / "mine" / "confounded.tsv").write_text(confounded)
+    config = yaml.safe_load((study / "mine" / "config.yaml").read_text())
+    config |= {"samples": "mine/confounded.tsv", "embed": {"integrate": "none"}}
+    (study / "mine" / "none.yaml").write_text(yaml.safe_dump(config))
+    result = snakemake(study, "--configfile", "mine/none.yaml", "--dry-run", "--quiet")
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_way_of_integration_that_is_not_installed(study: Path) -> None:
+    if find_spec("scanorama") is not None:
+        pytest.skip("Scanorama is installed")
+    said = refused(study, {"embed": {"integrate": "scanorama", "batch_key": "bacth"}})
+    assert "config embed.integrate: 'scanorama' needs the package scanorama, which is not installed" in said
+    assert "the sample sheet has no column 'bacth'. Did you mean 'batch'?" in said
 
 
 def test_everything_at_once(study: Path) -> None:

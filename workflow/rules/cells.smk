@@ -16,6 +16,7 @@ rule embed_cells:
         connectivities=f"{STEPS}/embed_cells/connectivities.npz",
         distances=f"{STEPS}/embed_cells/distances.npz",
         integration=f"{STEPS}/embed_cells/integration.tsv",
+        groups=f"{STEPS}/embed_cells/groups.tsv",
     log:
         f"{LOGS}/embed_cells.log",
     benchmark:
@@ -65,6 +66,7 @@ rule cluster_cells:
     output:
         clusters=f"{STEPS}/cluster_cells/clusters.parquet",
         stability=f"{STEPS}/cluster_cells/stability.tsv",
+        cluster_stability=f"{STEPS}/cluster_cells/cluster_stability.tsv",
     log:
         f"{LOGS}/cluster_cells.log",
     benchmark:

@@ -6,7 +6,12 @@
 rule check_design:
     """Say what the mice can tell and what not: arms, rank, aliasing, and each question's contrast and tier."""
     input:
-        code=sources("step", "mice.design.model", "mice.design.doctor"),
+        code=sources(
+            "step",
+            "mice.design.model",
+            "mice.design.doctor",
+            "mice.design.integrating",
+        ),
     output:
         design=f"{STEPS}/check_design/design.json",
         findings=f"{STEPS}/check_design/findings.json",
@@ -22,6 +27,7 @@ rule check_design:
     params:
         sheet=SHEET.reset_index().to_dict("records"),
         settings=config["design"],
+        embed={key: config["embed"][key] for key in ("integrate", "batch_key")},
     script:
         "../scripts/check_design.py"
 

@@ -14,6 +14,8 @@ rule embed_tcells:
     output:
         pca=f"{STEPS}/embed_tcells/pca.parquet",
         connectivities=f"{STEPS}/embed_tcells/connectivities.npz",
+        integration=f"{STEPS}/embed_tcells/integration.tsv",
+        groups=f"{STEPS}/embed_tcells/groups.tsv",
     log:
         f"{LOGS}/embed_tcells.log",
     benchmark:

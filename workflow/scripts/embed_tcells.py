@@ -4,7 +4,7 @@ from livermet.step import Step
 from livermet.tcells.embed import embed_tcells
 
 with Step(snakemake) as step:
-    pca, connectivities = embed_tcells(
+    found = embed_tcells(
         step.load("counts"),
         step.load("lineages"),
         study_pca=step.load("pca"),
@@ -12,4 +12,4 @@ with Step(snakemake) as step:
         seed=step.params["seed"],
         **step.params["settings"],
     )
-    step.save(pca=pca, connectivities=connectivities)
+    step.save(**found._asdict())

@@ -12,11 +12,13 @@ import scipy.sparse as sp
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from tests.unit.cells.toy_lineages import make_study
+from threadpoolctl import threadpool_limits
 
+from livermet.cells.cluster import cluster_cells
 from livermet.cells.embed import embed_cells, find_components, scale_genes
 from livermet.cells.genes import exclusion_reasons, rank_genes, standardised_variance
 from livermet.cells.graph import distance_matrix, find_neighbors, fuzzy_graph
-from livermet.cells.integration import batch_mixing, merge_batches, structure_kept
+from livermet.cells.integration import merge_batches
 from livermet.cells.normalise import log_normalise
 from livermet.errors import InputError
 
@@ -152,6 +154,8 @@ def test_without_integration_the_components_are_left_alone() -> None:
     assert plain.integration.set_index("measure").loc["structure_kept", "after"] == 1.0
     assert plain.integration["before"].equals(plain.integration["after"])
     assert alone.integration.empty
+    assert alone.groups.empty
+    assert not plain.groups["over_corrected"].any()
 
 
 def test_embedding_is_the_same_again() -> None:
@@ -192,19 +196,112 @@ def test_constant_counts_are_said_and_not_computed() -> None:
         embed_cells(flat, **SETTINGS)
 
 
-def test_mixing_is_one_for_random_batches_and_zero_for_apart() -> None:
-    rng = np.random.default_rng(0)
-    batches = np.array(["a", "b"], dtype=object)[rng.integers(0, 2, 600)]
-    together = rng.normal(size=(600, 4)).astype(np.float32)
-    apart = together + np.where(batches == "a", 100, 0)[:, None].astype(np.float32)
-    assert batch_mixing(together, batches) > 0.9
-    assert batch_mixing(apart, batches) == pytest.approx(0.0, abs=1e-9)
-    assert structure_kept(together, apart, batches) == pytest.approx(1.0, abs=0.02)
-    assert structure_kept(together, rng.permutation(together), batches) < 0.2
-
-
 def test_harmony_takes_a_handful_of_cells() -> None:
     rng = np.random.default_rng(0)
     merged = merge_batches(rng.normal(size=(8, 3)).astype(np.float32), np.array(["a", "b"] * 4, dtype=object), seed=1)
     assert merged.shape == (8, 3)
     assert np.isfinite(merged).all()
+
+
+def shuffled(study: ad.AnnData, seed: int = 5) -> ad.AnnData:
+    """The same study, its cells and genes in another order."""
+    rng = np.random.default_rng(seed)
+    return study[rng.permutation(study.n_obs)][:, rng.permutation(study.n_vars)].copy()
+
+
+@pytest.mark.parametrize("integrate", ["harmony", "none"])
+def test_the_order_of_cells_and_genes_changes_no_digit(integrate: str) -> None:
+    study = make_study(batch_effect=0.4)
+    settings = {**SETTINGS, "integrate": integrate}
+    once, again = embed_cells(study, **settings), embed_cells(shuffled(study), **settings)
+    pd.testing.assert_frame_equal(again.pca.loc[once.pca.index], once.pca, check_exact=True)
+    pd.testing.assert_frame_equal(again.genes.loc[once.genes.index], once.genes, check_exact=True)
+    pd.testing.assert_frame_equal(again.integration, once.integration, check_exact=True)
+    pd.testing.assert_frame_equal(again.groups, once.groups, check_exact=True)
+    back = again.pca.index.get_indexer(once.pca.index)
+    for name in ("connectivities", "distances"):
+        moved = sp.csr_matrix(getattr(again, name)[back][:, back])
+        assert (moved != getattr(once, name)).nnz == 0
+
+
+def test_the_order_of_samples_changes_no_cluster() -> None:
+    study = make_study(batch_effect=0.4)
+    # Whole samples change places, as in a sheet that is sorted otherwise.
+    other = study[np.concatenate([np.flatnonzero(study.obs["sample"] == name) for name in ("s2", "s0", "s1")])].copy()
+    found = []
+    for counts in (study, other):
+        embedding = embed_cells(counts, **SETTINGS)
+        found.append(
+            cluster_cells(
+                embedding.connectivities, embedding.pca.index, resolutions=[0.5, 2.0], resolution=None, n_subsamples=3,
+                subsample_fraction=0.8, seed=1,
+            )
+        )  # fmt: skip
+    pd.testing.assert_frame_equal(found[1].clusters.loc[study.obs_names], found[0].clusters, check_names=False)
+    pd.testing.assert_frame_equal(found[1].stability, found[0].stability, check_exact=True)
+    pd.testing.assert_frame_equal(found[1].cluster_stability, found[0].cluster_stability, check_exact=True)
+
+
+def test_the_number_of_threads_changes_no_digit() -> None:
+    study = make_study(batch_effect=0.4)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(embed_cells(study, **SETTINGS))
+    pd.testing.assert_frame_equal(found[1].pca, found[0].pca, check_exact=True)
+    assert (found[1].connectivities != found[0].connectivities).nnz == 0
+
+
+def test_a_batch_of_five_cells_has_no_say_in_which_genes_vary() -> None:
+    study = make_study(batch_effect=0.2)
+    few = study[study.obs["batch"] == "b2"][:5].obs_names
+    part = study[(study.obs["batch"] == "b1").to_numpy() | study.obs_names.isin(few)].copy()
+    alone = part[part.obs["batch"] == "b1"].copy()
+    batches = part.obs["batch"].to_numpy(dtype=object)
+    ours = rank_genes(part.X, part.var, batches=batches, n_top_genes=100)
+    theirs = rank_genes(alone.X, alone.var, batches=batches[batches == "b1"], n_top_genes=100)
+    pd.testing.assert_frame_equal(ours, theirs)
+    embedding = embed_cells(part, **SETTINGS)
+    lain = embedding.groups[embedding.groups["batch"] == "b2"]
+    assert lain["n_cells"].tolist() == [5]
+    assert lain["verdict"].tolist() == ["too few cells to say"]
+    assert np.isfinite(embedding.pca.to_numpy()).all()
+
+
+def test_counts_at_the_ceiling_are_added_up_in_any_order() -> None:
+    rng = np.random.default_rng(2)
+    counts = rng.poisson(0.3, (200, 40))
+    counts[7, :10] = 90  # far above the ceiling
+    plain = standardised_variance(sp.csr_matrix(counts))
+    moved = standardised_variance(sp.csr_matrix(counts[rng.permutation(200)]))
+    np.testing.assert_array_equal(moved, plain)
+
+
+def test_twin_cells_and_fewer_cells_than_neighbours_are_embedded() -> None:
+    study = make_study({"T_cell": 20, "B_cell": 20})
+    twins = study[[0, 0, *range(1, 11)]].copy()
+    twins.obs_names = [f"c{number:02d}" for number in range(12)]
+    embedding = embed_cells(twins, **{**SETTINGS, "n_pcs": 30, "n_neighbors": 50})
+    assert embedding.pca.shape == (12, 11)
+    np.testing.assert_array_equal(embedding.pca.iloc[0], embedding.pca.iloc[1])
+    assert embedding.distances[0, 1] == 0
+    assert embedding.connectivities[0, 1] > 0
+
+
+def test_twelve_cells_of_two_batches_end_in_tables() -> None:
+    study = make_study({"T_cell": 6, "B_cell": 6}, batch_effect=0.4)
+    embedding = embed_cells(study, **SETTINGS)
+    clusters = cluster_cells(
+        embedding.connectivities, embedding.pca.index, resolutions=[0.5, 1.0], resolution=None, n_subsamples=3,
+        subsample_fraction=0.8, seed=1,
+    )  # fmt: skip
+    assert embedding.groups["n_cells"].tolist() == [6, 6]
+    assert set(embedding.groups["verdict"]) == {"too few cells to say"}
+    assert len(clusters.clusters) == 12
+
+
+def test_one_kind_of_cell_ends_in_few_clusters_and_no_alarm() -> None:
+    study = make_study({"T_cell": 300}, batch_effect=0.4)
+    embedding = embed_cells(study, **SETTINGS)
+    assert not embedding.groups["over_corrected"].any()
+    assert set(embedding.groups["verdict"]) <= {"not told apart from the rest of its batch", "too few cells to say"}

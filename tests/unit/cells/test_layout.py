@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import silhouette_score
+from threadpoolctl import threadpool_limits
 
 from livermet.cells.graph import find_neighbors, fuzzy_graph
 from livermet.cells.layout import lay_out_cells
@@ -57,3 +59,21 @@ def test_few_cells_have_a_place(n_cells: int) -> None:
     umap = lay_out_cells(pd.DataFrame(points), graph, seed=0)
     assert umap.shape == (n_cells, 2)
     assert np.isfinite(umap.to_numpy()).all()
+
+
+def test_a_graph_in_several_parts_is_laid_out_the_same_again_in_any_order_and_number_of_threads() -> None:
+    pca, _, groups = make_groups()
+    apart = (pca + 1000 * groups[:, None]).astype(np.float32)  # no edge between the three
+    graph = fuzzy_graph(*find_neighbors(apart.to_numpy(), n_neighbors=14))
+    assert connected_components(graph, directed=False)[0] == 3
+    once = lay_out_cells(apart, graph, seed=1)
+    with threadpool_limits(2):
+        pd.testing.assert_frame_equal(lay_out_cells(apart, graph, seed=1), once, check_exact=True)
+    moved = np.random.default_rng(3).permutation(len(apart))
+    other = lay_out_cells(apart.iloc[moved], sp.csr_matrix(graph[moved][:, moved]), seed=1)
+    pd.testing.assert_frame_equal(other.loc[once.index], once, check_exact=True)
+    # It starts from the first two components: the part that was put between the others stays between them.
+    centres = once.groupby(groups).mean().to_numpy()
+    steps = np.diff(centres, axis=0)
+    assert (steps[0] * steps[1]).sum() / np.linalg.norm(steps, axis=1).prod() > 0.5
+    assert silhouette_score(once, groups) > 0.5

@@ -62,7 +62,7 @@ def by_steps(counts: anndata.AnnData, knowledge: Knowledge, integrate: str, reso
     lineages = annotate_cells(
         counts, clusters, knowledge.markers, connectivities=whole.connectivities, seed=4, **SETTINGS["annotate"]
     ).lineages
-    _, graph = embed_tcells(
+    _, graph, *_ = embed_tcells(
         counts,
         lineages,
         study_pca=whole.pca,

@@ -24,7 +24,7 @@ from livermet.plots.quality_figures import draw_quality
 from livermet.plots.rescue import plot_rescue
 from livermet.plots.robustness import plot_robustness
 from livermet.plots.samples import share_dropped
-from livermet.plots.stability import plot_stability
+from livermet.plots.stability import order_tree, plot_stability
 from livermet.plots.state_scores import plot_state_scores
 from livermet.plots.style import LINEAGES, TIERS, as_outputs
 from livermet.plots.tcell_figures import draw_tcells
@@ -36,6 +36,10 @@ POPULATIONS = ["CD8_activated", "Neutrophil"]
 def texts(figure: Figure) -> list[str]:
     """Every text within a figure's panels."""
     return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+def clusters_of(toy: SimpleNamespace) -> tuple[pd.DataFrame, ...]:
+    return toy.clusters, toy.stability, toy.cluster_stability
 
 
 def questions(toy: SimpleNamespace) -> dict[str, str]:
@@ -56,7 +60,7 @@ def all_figures(toy: SimpleNamespace) -> dict[str, Figure]:
     t_layout = toy.layout.loc[toy.states.index]
     return {
         **draw_quality(toy.barcodes, toy.samples, toy.design, toy.config["quality"]),
-        **draw_cells(toy.layout, toy.labels, toy.barcodes, toy.samples, toy.stability, markers, toy.design),
+        **draw_cells(toy.layout, toy.labels, toy.barcodes, toy.samples, *clusters_of(toy), markers, toy.design),
         **draw_tcells(t_layout, toy.states, toy.scores, toy.barcodes, toy.samples),
         **draw_answers(toy.answers, toy.expression, toy.mechanism, toy.calls, toy.left_out, toy.design),
         **draw_mice(toy.pathways, toy.proportions, toy.readouts, toy.mechanism, toy.composition, toy.design),
@@ -225,7 +229,7 @@ def test_markers_scale_each_gene_to_its_best_lineage() -> None:
 def test_arms_show_equal_numbers_of_cells(toy: SimpleNamespace) -> None:
     uneven = toy.barcodes[~((toy.barcodes["sample"] == "s01") & (np.arange(len(toy.barcodes)) % 2 == 0))]
     layout = toy.layout[toy.layout.index.isin(uneven.index)]
-    figures = draw_cells(layout, toy.labels, uneven, toy.samples, toy.stability, pd.DataFrame(), toy.design)
+    figures = draw_cells(layout, toy.labels, uneven, toy.samples, *clusters_of(toy), pd.DataFrame(), toy.design)
     shown = {len(axis.collections[1].get_offsets()) for axis in figures["umap_arms"].axes}
     assert shown == {100}  # the smallest arm: 40 + 40 + 20
     assert "No marker gene" in texts(figures["markers"])[0]
@@ -233,10 +237,41 @@ def test_arms_show_equal_numbers_of_cells(toy: SimpleNamespace) -> None:
     assert LINEAGES["Neutrophil"].lower() in colours
 
 
-def test_stability_names_the_resolution_taken(toy: SimpleNamespace) -> None:
-    figure = plot_stability(toy.stability)
-    assert figure.get_suptitle().startswith("Resolution 1 is taken: 12 clusters")
-    assert texts(figure) == ["8 clusters", "12 clusters"]
+def test_the_clustering_tree_shows_where_cells_come_from_and_what_holds(toy: SimpleNamespace) -> None:
+    figure = plot_stability(toy.stability, toy.clusters, toy.cluster_stability)
+    assert figure.get_suptitle() == "Resolution 1 is taken: 4 clusters, agreement 0.93 when cells are left out"
+    tree, beside = figure.axes
+    assert [tick.get_text() for tick in tree.get_yticklabels()] == ["0.5\n3 clusters", "1\n4 clusters"]
+    assert [text.get_text() for text in tree.texts[:3]] == ["0", "1", "2"]
+    assert sorted(text.get_text() for text in tree.texts[3:]) == ["0", "1", "2", "3"]
+    colours = [[to_hex(colour) for colour in nodes.get_facecolors()] for nodes in tree.collections]
+    assert colours[0] == ["#0072b2", "#0072b2", "#56b4e9"]
+    assert colours[1].count("#d55e00") == 2
+    areas = tree.collections[0].get_sizes() - 30
+    assert list(areas / areas[0]) == pytest.approx([1, 2 / 3, 1 / 3])
+    # Cluster 1 is the only one that is cut: four lines, two of them from the same node.
+    ends = [tuple(line.get_xdata()) for line in tree.lines]
+    assert len(ends) == 4
+    assert len({start for start, _ in ends}) == 3
+    assert list(beside.lines[-1].get_xdata()) == [0.99, 0.97]
+    assert plot_stability(toy.stability.iloc[:0], toy.clusters, toy.cluster_stability).axes[0].texts
+
+
+def test_a_single_resolution_is_a_row_of_clusters(toy: SimpleNamespace) -> None:
+    one = toy.stability.iloc[1:]
+    figure = plot_stability(one, toy.clusters, toy.cluster_stability[toy.cluster_stability["resolution"] == 1.0])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0", "1", "2", "3"]
+    assert len(figure.axes[0].lines) == 0
+
+
+def test_tree_lines_do_not_cross_where_they_need_not() -> None:
+    # Fine clusters named by size come from coarse ones in another order.
+    names = ["0", "1", "2"]
+    parts = pd.DataFrame([[0, 0, 50, 0], [90, 0, 0, 40], [0, 60, 0, 0]], index=names, columns=["0", "1", "2", "3"])
+    above, below = order_tree([parts])
+    places = {name: number for number, name in enumerate(above)}
+    parents = [places[str(parts[name].idxmax())] for name in below]
+    assert parents == sorted(parents)
 
 
 def test_truth_counts_verdicts_and_keeps_nulls_off_the_line(toy: SimpleNamespace) -> None:
@@ -256,7 +291,7 @@ def test_a_study_of_one_factor_without_batches_is_drawn(toy: SimpleNamespace) ->
     design = {**toy.design, "factors": {"site": toy.design["factors"]["site"]}}
     samples = toy.samples.drop(columns=["batch", "sex", "treatment"])
     figures = draw_quality(toy.barcodes, samples, design, toy.config["quality"])
-    figures |= draw_cells(toy.layout, toy.labels, toy.barcodes, samples, toy.stability, pd.DataFrame(), design)
+    figures |= draw_cells(toy.layout, toy.labels, toy.barcodes, samples, *clusters_of(toy), pd.DataFrame(), design)
     assert [text.get_text() for text in figures["design"].axes[0].texts] == ["6", "6"]
     assert [axis.get_title("left") for axis in figures["umap_arms"].axes] == ["subcutaneous", "subcutaneous + liver"]
     for figure in as_outputs(figures).values():

@@ -34,10 +34,22 @@ def test_numbers_are_those_of_the_run(toy: SimpleNamespace) -> None:
     assert "12 samples from 12 mice in 4 arms (3 to 3 mice an arm)" in text
     assert "600 barcodes went in" in text
     assert "480 cells (80.0% of the barcodes) were kept" in text
-    assert "Resolution 1 (12 clusters; adjusted Rand index 0.93)" in text
+    assert "Resolution 1 (4 clusters; adjusted Rand index 0.93)" in text
     assert "from 0.70 to 0.95" in text
     assert f"{toy.design['residual_df']} residual degrees of freedom" in text
     assert f"edgepython {VERSIONS['packages']['edgepython']}" in text.replace("(", "").replace(")", "")
+
+
+def test_integration_is_told_by_the_method_that_was_taken(toy: SimpleNamespace) -> None:
+    text = text_of(outline(toy))
+    assert "were brought together with Harmony" in text
+    assert "80% of a cell's neighbours within its batch stayed its neighbours" in text
+    config = copy.deepcopy(toy.config)
+    config["embed"]["integrate"] = "scanorama"
+    other = outline(toy, config)
+    assert "were brought together with Scanorama" in text_of(other)
+    assert "10.1038/s41587-019-0113-3" in {one["doi"] for one in other["references"]}
+    assert "10.1038/s41592-019-0619-0" not in {one["doi"] for one in other["references"]}
 
 
 def test_settings_show(toy: SimpleNamespace) -> None:

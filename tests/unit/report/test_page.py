@@ -79,6 +79,8 @@ def results(toy: SimpleNamespace) -> Results:
     return Results(
         answers=toy.answers, expression=toy.expression, pathways=toy.pathways, composition=toy.composition,
         mechanism=toy.mechanism, barcodes=toy.barcodes, samples=toy.samples, labels=toy.labels, evidence=evidence,
+        stability=toy.stability, cluster_stability=toy.cluster_stability, integration=toy.integration, groups=toy.groups,
+        tcell_integration=toy.integration.iloc[:0], tcell_groups=toy.groups.iloc[:0],
         coverage=coverage, inputs=inputs, tests=toy.tests, calls=toy.calls, label_permutations=toy.label_permutations, truth=toy.truth,
     )  # fmt: skip
 

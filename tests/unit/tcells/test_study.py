@@ -42,16 +42,17 @@ def graph(n: int) -> sparse.csr_matrix:
 
 def test_few_t_cells_keep_the_studys_embedding(study: tuple[anndata.AnnData, pd.DataFrame, pd.DataFrame]) -> None:
     data, lineages, pca = study
-    found, connectivities = embed_tcells(
+    found, connectivities, integration, _ = embed_tcells(
         data, lineages, study_pca=pca, study_connectivities=graph(40), lineages=["T_cell"], min_cells=21, **SETTINGS
     )
     pd.testing.assert_frame_equal(found, pca.iloc[::2])
+    assert integration.empty
     assert connectivities.nnz == 0  # every other cell of a ring: none of its neighbours is taken
 
 
 def test_enough_t_cells_get_their_own(study: tuple[anndata.AnnData, pd.DataFrame, pd.DataFrame]) -> None:
     data, lineages, pca = study
-    found, connectivities = embed_tcells(
+    found, connectivities, *_ = embed_tcells(
         data, lineages, study_pca=pca, study_connectivities=graph(40), lineages=["T_cell"], min_cells=20, **SETTINGS
     )
     assert found.index.tolist() == lineages.index[::2].tolist()
@@ -68,7 +69,7 @@ def test_a_study_without_t_cells_gives_empty_tables(
 ) -> None:
     data, lineages, pca = study
     none = lineages.assign(lineage="B_cell")
-    found, connectivities = embed_tcells(
+    found, connectivities, *_ = embed_tcells(
         data, none, study_pca=pca, study_connectivities=graph(40), lineages=["T_cell"], min_cells=20, **SETTINGS
     )
     shared: dict[str, Any] = {

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from livermet.errors import InputError, Problem
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Integration = Literal["harmony", "none", "scanorama", "scvi"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
@@ -62,9 +63,12 @@ class Embed(Section):
     n_top_genes: int = Field(2000, ge=100, description="highly variable genes (seurat_v3, per batch)")
     n_pcs: int = Field(30, ge=2, description="principal components")
     n_neighbors: int = Field(15, ge=2, description="neighbours in the graph")
-    integrate: Literal["harmony", "none"] = Field("harmony", description="how batches are brought together")
+    integrate: Integration = Field(
+        "harmony", description="how batches are brought together: harmony, none; scanorama, scvi where installed"
+    )
     batch_key: str = Field(
-        "batch", description="the sheet's column that holds the batch; ignored where absent or constant"
+        "batch",
+        description="the sheet's column that holds the batch; ignored where constant, refused where it is the treatment",
     )
 
 
@@ -75,7 +79,7 @@ class Cluster(Section):
         [0.5, 1.0, 1.5, 2.0], min_length=1, description="resolutions tried"
     )
     resolution: float | None = Field(None, gt=0, description="take this one, whatever its stability")
-    n_subsamples: int = Field(6, ge=2, description="subsamples for the stability of each resolution")
+    n_subsamples: int = Field(20, ge=2, description="subsamples for the stability of each resolution")
     subsample_fraction: Fraction = Field(0.8, description="share of cells in a subsample")
 
 
@@ -288,8 +292,8 @@ class Multiverse(Section):
     doublets: list[Literal["remove", "keep", "strict"]] = Field(
         ["remove", "keep"], description="called doublets: remove, keep, or strict (called at twice the expected rate)"
     )
-    integrate: list[Literal["harmony", "none"]] = Field(
-        ["harmony", "none"], description="how batches are brought together"
+    integrate: list[Integration] = Field(
+        ["harmony", "none"], description="how batches are brought together, as in `embed.integrate`"
     )
     resolutions: list[Annotated[float, Field(gt=0)]] = Field(
         [], description="resolutions of the clusters; empty: those of `cluster.resolutions`"

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from livermet.cells.backends import find_missing
 from livermet.cells.marker_tables import as_content
 from livermet.cells.markers import read_markers
 from livermet.errors import InputError, Problem
@@ -19,6 +20,7 @@ from livermet.inputs.references import check_reference
 from livermet.keys import OWN_LABEL
 from livermet.mice.design.bulletin import write_bulletin
 from livermet.mice.design.doctor import examine
+from livermet.mice.design.integrating import check_batches, describe_batches
 from livermet.mice.design.model import build_design, check
 from livermet.mice.endpoints.applicable import choose
 from livermet.samples import PATH, RAW_PATH, read_samples
@@ -63,6 +65,8 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
             tested=_tested(design, sets),
             readouts={one["name"] for one in _read(MECHANISM)["readouts"]},
         )
+    if inspect and not problems:
+        problems += _check_integration(sheet, config)
     if inspect and not simulated:
         for sample, row in sheet.iterrows():
             for path in filter(None, (row[PATH], row[RAW_PATH])):
@@ -75,7 +79,9 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
 
 def describe_design(sheet: pd.DataFrame, config: dict[str, Any]) -> str:
     """What the mice of a checked study can tell, for the terminal."""
-    return write_bulletin(examine(build_design(sheet, config["design"])).to_dict(), config["study"])
+    design = build_design(sheet, config["design"])
+    notes = describe_batches(sheet, config["design"], config["embed"])
+    return write_bulletin(examine(design, notes).to_dict(), config["study"])
 
 
 def input_files(sheet: pd.DataFrame, sample: str) -> list[str]:
@@ -103,6 +109,23 @@ def _check_simulated(sheet: pd.DataFrame, config: dict[str, Any]) -> list[Proble
         for column in (PATH, RAW_PATH)
         if row[column] and (not row[column].startswith(folder) or ".." in row[column].split("/"))
     ]
+
+
+def _check_integration(sheet: pd.DataFrame, config: dict[str, Any]) -> list[Problem]:
+    """Batches are brought together by something that is installed, and never where a batch is the treatment."""
+    methods = {"embed.integrate": str(config["embed"]["integrate"])}
+    if config["multiverse"]["enabled"]:
+        methods |= {
+            "multiverse.integrate": ", ".join(one for one in config["multiverse"]["integrate"] if one != "none")
+        }
+    missing = [
+        problem
+        for where, named in methods.items()
+        for method in named.split(", ")
+        for problem in find_missing(method, f"config {where}")
+    ]
+    wanted = {where: named or "none" for where, named in methods.items()}
+    return missing + check_batches(sheet, config["design"], config["embed"], wanted)
 
 
 def _labels(config: dict[str, Any], sheet: pd.DataFrame, inspect: bool) -> set[str] | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HIGHLY_VARIABLE = "highly_variable"
 RANK = "highly_variable_rank"
 N_BATCHES = "highly_variable_n_batches"
+MIN_BATCH_CELLS = 50  # a smaller batch has no say in which genes vary: a handful of cells makes any gene stand out
 EXCLUDED = "excluded"
 
 # Rearranged segments tell a clone from its sister, not a cell type from another (a digit must follow: `Ighd` is the
@@ -61,7 +62,9 @@ def rank_genes(
     (degree 2, span .3); counts are standardised with it and clipped at the square root of the number of cells; genes are
     ranked by the variance that remains. Genes in the top `n_top_genes` of most batches, by median rank, win
     (Stuart, Butler et al. 2019, doi:10.1016/j.cell.2019.05.031). It is done here rather than through scanpy because
-    scanpy's stops with "near singularities" on a sparse batch of some hundred cells, and compiles for seconds.
+    scanpy's stops with "near singularities" on a sparse batch of some hundred cells, and compiles for seconds. Batches of
+    fewer than 50 cells have no vote; where all are as small, they are taken for one. Neither the order of the cells nor
+    that of the genes changes anything: ties go by gene id.
 
     Parameters
     ----------
@@ -81,22 +84,24 @@ def rank_genes(
         every batch), `highly_variable_n_batches`, `standardised_variance` (mean over batches), `highly_variable`.
     """
     reasons = exclusion_reasons(var)
-    allowed = (reasons == "").to_numpy()
-    variances = np.zeros((len(np.unique(batches)), counts.shape[1]))
-    for number, batch in enumerate(np.unique(batches)):
-        variances[number] = standardised_variance(sp.csr_matrix(counts[np.flatnonzero(batches == batch)]))
+    members = [np.flatnonzero(batches == batch) for batch in np.unique(batches)]
+    voting = [cells for cells in members if len(cells) >= MIN_BATCH_CELLS] or [np.arange(counts.shape[0])]
+    variances = np.stack([standardised_variance(sp.csr_matrix(counts[cells])) for cells in voting])
+    by_id = np.argsort(var.index.to_numpy(dtype=str), kind="stable")
+    allowed = (reasons == "").to_numpy()[by_id]
     # A gene that may not be taken must not use up a rank either.
-    order = np.argsort(np.where(allowed, -variances, np.inf), axis=1, kind="stable")
+    order = np.argsort(np.where(allowed, -variances[:, by_id], np.inf), axis=1, kind="stable")
     ranks = np.argsort(order, axis=1, kind="stable").astype(float)
-    ranks[(ranks >= n_top_genes) | (variances <= 0) | ~allowed] = np.nan
+    ranks[(ranks >= n_top_genes) | (variances[:, by_id] <= 0) | ~allowed] = np.nan
     table = pd.DataFrame({SYMBOL: var[SYMBOL].astype(str).to_numpy(), EXCLUDED: reasons.to_numpy()}, index=var.index)
+    table = table.iloc[by_id]
     table[N_BATCHES] = np.isfinite(ranks).sum(axis=0)
     table[RANK] = pd.DataFrame(ranks).median(axis=0).to_numpy()
-    table["standardised_variance"] = variances.mean(axis=0)
+    table["standardised_variance"] = variances.mean(axis=0)[by_id]
     top = table.sort_values([RANK, N_BATCHES], ascending=[True, False], na_position="last", kind="stable")
     chosen = top.index[top[RANK].notna()][:n_top_genes]
     table[HIGHLY_VARIABLE] = table.index.isin(chosen)
-    return table
+    return table.iloc[np.argsort(by_id, kind="stable")]
 
 
 def standardised_variance(counts: sp.csr_matrix) -> NDArray[np.float64]:
@@ -125,9 +130,13 @@ def standardised_variance(counts: sp.csr_matrix) -> NDArray[np.float64]:
         return result
     deviation = np.ones(n_genes)
     deviation[varies] = np.sqrt(10 ** _expected_log_variance(np.log10(mean[varies]), np.log10(variance[varies])))
-    clipped = np.minimum(values, (deviation * np.sqrt(n_cells) + mean)[counts.indices])
-    total = np.bincount(counts.indices, clipped, n_genes)
-    square = np.bincount(counts.indices, clipped**2, n_genes)
+    # Counts at the ceiling are counted rather than added up: sums of whole numbers are exact in any order of the cells.
+    ceiling = deviation * np.sqrt(n_cells) + mean
+    over = values > ceiling[counts.indices]
+    n_over = np.bincount(counts.indices, over, n_genes)
+    values[over] = 0
+    total = np.bincount(counts.indices, values, n_genes) + n_over * ceiling
+    square = np.bincount(counts.indices, values**2, n_genes) + n_over * ceiling**2
     spread = (n_cells * mean**2 + square - 2 * total * mean) / ((n_cells - 1) * deviation**2)
     result[varies] = spread[varies]
     return result
@@ -142,6 +151,10 @@ def _expected_log_variance(log_mean: NDArray[np.float64], log_variance: NDArray[
     """
     from skmisc.loess import loess
 
+    # In the order of their values, so that the order of the genes in the table changes no digit of the fit.
+    order = np.lexsort((log_variance, log_mean))
+    back = np.argsort(order, kind="stable")
+    log_mean, log_variance = log_mean[order], log_variance[order]
     for span in (0.3, 0.5, 0.75, 1.0):
         try:
             model = loess(log_mean, log_variance, span=span, degree=2)
@@ -150,5 +163,5 @@ def _expected_log_variance(log_mean: NDArray[np.float64], log_variance: NDArray[
             continue
         fitted = np.asarray(model.outputs.fitted_values, dtype=np.float64)
         if np.isfinite(fitted).all():
-            return fitted
-    return log_mean
+            return fitted[back]
+    return log_mean[back]

@@ -1,25 +1,31 @@
-"""Bringing batches together, and what that gained and cost."""
+"""Bringing batches together, so that a kind of cell lies in one place whatever batch it came in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from livermet.cells.graph import find_neighbors
+from livermet.cells.backends import require
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
     from numpy.typing import NDArray
 
-MIXING_NEIGHBORS = 30
+RIDGE = 1.0
+SCANORAMA_NEIGHBORS = 20  # the package's own default
 
 
-def merge_batches(components: NDArray[np.float32], batches: NDArray[np.object_], *, seed: int) -> NDArray[np.float32]:
-    """Remove from the components what differs between batches (Harmony).
-
-    Cells are softly clustered such that every cluster holds all batches, and each cluster's batch offsets are taken out;
-    repeated until it settles (Korsunsky et al. 2019, doi:10.1038/s41592-019-0619-0).
+def merge_batches(
+    components: NDArray[np.float32],
+    batches: NDArray[np.object_],
+    *,
+    seed: int,
+    method: str = "harmony",
+    counts: sp.csr_matrix | None = None,
+) -> NDArray[np.float32]:
+    """Remove from the components what differs between batches.
 
     Parameters
     ----------
@@ -28,12 +34,36 @@ def merge_batches(components: NDArray[np.float32], batches: NDArray[np.object_],
     batches
         Batch of every cell (cells,).
     seed
-        Seed of the starting clusters.
+        Seed of whatever the method draws.
+    method
+        "harmony" (Korsunsky et al. 2019, doi:10.1038/s41592-019-0619-0); "scanorama" (Hie, Bryson, Berger 2019,
+        doi:10.1038/s41587-019-0113-3) and "scvi" (Lopez et al. 2018, doi:10.1038/s41592-018-0229-2) where installed.
+    counts
+        Cells x variable genes, raw: what scVI is trained on; the others do not look at it.
 
     Returns
     -------
     numpy.ndarray
         Cells x components, float32.
+
+    Raises
+    ------
+    InputError
+        Where the method's package is not installed.
+    """
+    require(method)
+    if method == "scvi":
+        if counts is None:
+            raise ValueError("scVI is trained on counts")
+        return _scvi(counts, batches, n_latent=components.shape[1], seed=seed)
+    return _scanorama(components, batches, seed=seed) if method == "scanorama" else _harmony(components, batches, seed)
+
+
+def _harmony(components: NDArray[np.float32], batches: NDArray[np.object_], seed: int) -> NDArray[np.float32]:
+    """Cells are softly clustered such that every cluster holds all batches, and each cluster's batch offsets are taken out.
+
+    The ridge penalty is that of the publication. The package now guesses one by default, and stopped with strong batches
+    hardly merged.
     """
     import harmonypy
 
@@ -42,6 +72,7 @@ def merge_batches(components: NDArray[np.float32], batches: NDArray[np.object_],
         components,
         pd.DataFrame({"batch": batches}),
         "batch",
+        lamb=RIDGE,
         nclust=min(n_clusters, len(components) - 1),
         random_state=seed,
         ncores=1,
@@ -51,58 +82,38 @@ def merge_batches(components: NDArray[np.float32], batches: NDArray[np.object_],
     return merged if merged.shape == components.shape else np.ascontiguousarray(merged.T)
 
 
-def compare_integration(
-    before: NDArray[np.float32], after: NDArray[np.float32], batches: NDArray[np.object_]
-) -> pd.DataFrame:
-    """Measure what bringing batches together gained and cost.
+def _scanorama(components: NDArray[np.float32], batches: NDArray[np.object_], *, seed: int) -> NDArray[np.float32]:
+    """Batches are stitched along cells that are mutual nearest neighbours; found exactly, so that it is the same again.
 
-    Parameters
-    ----------
-    before, after
-        Cells x components.
-    batches
-        Batch of every cell (cells,).
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a measure: `measure`, `before`, `after`, `best`, `meaning`. `batch_mixing` is the inverse Simpson index of
-        the batches among a cell's neighbours (as in LISI, doi:10.1038/s41592-019-0619-0), rescaled so that 0 is one
-        batch only and 1 the mixture of the whole study; `structure_kept` is the share of a cell's neighbours within its
-        own batch that are still its neighbours afterwards. No rows with a single batch: nothing to bring together.
+    Cells are brought to unit length first, as the package does with its own input: its kernel is made for that scale.
     """
-    columns = ["measure", "before", "after", "best", "meaning"]
-    if len(np.unique(batches)) < 2:
-        return pd.DataFrame([], columns=columns)
-    rows = [
-        ("batch_mixing", batch_mixing(before, batches), batch_mixing(after, batches), 1.0,
-         "batches among a cell's neighbours: 0 its own only, 1 as in the whole study"),
-        ("structure_kept", 1.0, structure_kept(before, after, batches), 1.0,
-         "share of a cell's neighbours within its batch that stay its neighbours"),
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    import scanorama
+
+    places = [np.flatnonzero(batches == batch) for batch in np.unique(batches)]
+    lengths = np.linalg.norm(components, axis=1, keepdims=True).astype(np.float64)
+    unit = components / np.maximum(lengths, 1e-12)
+    np.random.seed(seed)  # noqa: NPY002 - the package draws from numpy's global generator
+    parts = scanorama.assemble(
+        [unit[place] for place in places],
+        approx=False,
+        knn=min(SCANORAMA_NEIGHBORS, min(len(place) for place in places)),
+        verbose=0,
+    )
+    merged = np.empty_like(components)
+    for place, part in zip(places, parts, strict=True):
+        merged[place] = part
+    return merged
 
 
-def batch_mixing(points: NDArray[np.float32], batches: NDArray[np.object_]) -> float:
-    """Mean inverse Simpson index of the neighbours' batches, from 0 (own batch only) to 1 (as in the whole study)."""
-    levels, codes = np.unique(batches, return_inverse=True)
-    indices, _ = find_neighbors(points, n_neighbors=MIXING_NEIGHBORS)
-    shares = np.stack([(codes[indices] == level).mean(axis=1) for level in range(len(levels))], axis=1)
-    overall = np.bincount(codes) / len(codes)
-    expected = 1 / (overall**2).sum()
-    found = (1 / (shares**2).sum(axis=1)).mean()
-    return float((found - 1) / (expected - 1))
+def _scvi(counts: sp.csr_matrix, batches: NDArray[np.object_], *, n_latent: int, seed: int) -> NDArray[np.float32]:
+    """Latent space of a variational autoencoder that is told the batch of every cell; trained on the processor."""
+    import anndata
+    import scvi
 
-
-def structure_kept(before: NDArray[np.float32], after: NDArray[np.float32], batches: NDArray[np.object_]) -> float:
-    """Share of every cell's neighbours within its own batch that are the same before and after, averaged over cells."""
-    kept: list[NDArray[np.float64]] = []
-    for batch in np.unique(batches):
-        members = np.flatnonzero(batches == batch)
-        if len(members) < 3:
-            continue
-        n_neighbors = min(MIXING_NEIGHBORS, len(members) // 2)
-        old, _ = find_neighbors(before[members], n_neighbors=n_neighbors)
-        new, _ = find_neighbors(after[members], n_neighbors=n_neighbors)
-        kept.append((old[:, :, None] == new[:, None, :]).any(axis=2).mean(axis=1))
-    return float(np.concatenate(kept).mean()) if kept else float("nan")
+    names = pd.Index([str(number) for number in range(len(batches))])
+    data = anndata.AnnData(counts.astype(np.float32), obs=pd.DataFrame({"batch": batches.astype(str)}, index=names))
+    scvi.settings.seed = seed
+    scvi.model.SCVI.setup_anndata(data, batch_key="batch")
+    model: Any = scvi.model.SCVI(data, n_latent=n_latent)
+    model.train(accelerator="cpu", enable_progress_bar=False)
+    return np.asarray(model.get_latent_representation(), dtype=np.float32)

@@ -10,6 +10,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
+    from numpy.typing import NDArray
 
 COLUMNS = ["umap_1", "umap_2"]
 MIN_DIST = 0.3
@@ -21,7 +22,8 @@ def lay_out_cells(pca: pd.DataFrame, connectivities: sp.csr_matrix, *, seed: int
 
     UMAP (McInnes, Healy, Melville 2018, doi:10.21105/joss.00861) from the graph that the clustering uses. It starts from
     the first two principal components rather than at random, so that far-apart groups keep a meaning (Kobak and
-    Linderman 2021, doi:10.1038/s41587-020-00809-z), and runs in one thread, so that it gives the same picture again.
+    Linderman 2021, doi:10.1038/s41587-020-00809-z), and runs in one thread over the cells in the order of their names, so that it gives the same picture again, also from
+    a sheet in another order.
 
     Parameters
     ----------
@@ -37,16 +39,24 @@ def lay_out_cells(pca: pd.DataFrame, connectivities: sp.csr_matrix, *, seed: int
     pandas.DataFrame
         Index `cell`; `umap_1`, `umap_2` (float32, no unit).
     """
-    start = _starting_points(pca.to_numpy(dtype=np.float32))
-    if len(pca) < 4 or connectivities.nnz == 0:
-        return pd.DataFrame(start, index=pca.index, columns=COLUMNS)
+    order = np.argsort(pca.index.to_numpy(dtype=str), kind="stable")
+    points = _lay_out(pca.to_numpy(dtype=np.float32)[order], connectivities[order][:, order], seed=seed)
+    back = np.argsort(order, kind="stable")
+    return pd.DataFrame(points[back], index=pca.index, columns=COLUMNS)
+
+
+def _lay_out(components: NDArray[np.float32], connectivities: sp.csr_matrix, *, seed: int) -> NDArray[np.float32]:
+    """The layout of cells that stand in the order of their names."""
+    start = _starting_points(components)
+    if len(components) < 4 or connectivities.nnz == 0:
+        return start
     with warnings.catch_warnings():
         # The library speaks of its own parts on import (a missing optional one, future defaults).
         warnings.simplefilter("ignore")
         umap = _import_umap()
         a, b = umap.find_ab_params(SPREAD, MIN_DIST)
         points, _ = umap.simplicial_set_embedding(
-            data=pca.to_numpy(dtype=np.float32),
+            data=components,
             graph=connectivities.tocoo(),
             n_components=2,
             initial_alpha=1.0,
@@ -54,7 +64,7 @@ def lay_out_cells(pca: pd.DataFrame, connectivities: sp.csr_matrix, *, seed: int
             b=b,
             gamma=1.0,
             negative_sample_rate=5,
-            n_epochs=500 if len(pca) <= 2_000 else 200,
+            n_epochs=500 if len(components) <= 2_000 else 200,
             init=start,
             random_state=np.random.RandomState(seed),
             metric="euclidean",
@@ -65,7 +75,7 @@ def lay_out_cells(pca: pd.DataFrame, connectivities: sp.csr_matrix, *, seed: int
             parallel=False,
             verbose=False,
         )
-    return pd.DataFrame(np.asarray(points, dtype=np.float32), index=pca.index, columns=COLUMNS)
+    return np.asarray(points, dtype=np.float32)
 
 
 def _import_umap() -> Any:
@@ -87,7 +97,7 @@ def _import_umap() -> Any:
     return umap.umap_
 
 
-def _starting_points(components: np.ndarray) -> np.ndarray:
+def _starting_points(components: NDArray[np.float32]) -> NDArray[np.float32]:
     """First two components, the wider one between -10 and 10 (as the library's own starts are)."""
     plane = np.zeros((len(components), 2), dtype=np.float32)
     taken = min(2, components.shape[1])

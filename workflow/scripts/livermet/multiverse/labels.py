@@ -84,7 +84,9 @@ def relabel_cells(
     """
     embed = {**settings["embed"], INTEGRATE: integrate}
     try:
-        labeller = _Labeller(counts, embed_cells(counts, seed=seed, **embed), knowledge, settings, embed, seed)
+        labeller = _Labeller(
+            counts, embed_cells(counts, seed=seed, measure=False, **embed), knowledge, settings, embed, seed
+        )
     except InputError as error:
         return _no_labels(), pd.DataFrame(
             [(value, counts.n_obs, 0, 0, str(error)) for value in resolutions], columns=COLUMNS
@@ -160,15 +162,16 @@ class _Labeller:
         matrix, cells = take_tcells(self.counts, lineages, self.tcells["lineages"])
         if self.called is not None and cells.equals(self.called[0]):
             return self.called[1]
-        _, connectivities = embed_tcells(
+        connectivities = embed_tcells(
             self.counts,
             lineages,
             study_pca=self.embedding.pca,
             study_connectivities=self.embedding.connectivities,
             seed=self.seed,
+            measure=False,
             **{name: self.tcells[name] for name in ("lineages", "min_cells", "n_top_genes", "n_pcs")},
             **{name: self.embed[name] for name in ("n_neighbors", INTEGRATE, "batch_key")},
-        )
+        ).connectivities
         states = call_states(
             matrix,
             self.counts.var,

@@ -21,7 +21,9 @@ def draw_cells(
     labels: pd.DataFrame,
     barcodes: pd.DataFrame,
     samples: pd.DataFrame,
+    clusters: pd.DataFrame,
     stability: pd.DataFrame,
+    cluster_stability: pd.DataFrame,
     markers: pd.DataFrame,
     design: Mapping[str, Any],
 ) -> dict[str, Figure]:
@@ -37,7 +39,7 @@ def draw_cells(
         Index cell; sample.
     samples
         One row a sample: sample, the factors, the batch.
-    stability, markers
+    clusters, stability, cluster_stability, markers
         See :func:`plot_stability`, :func:`plot_markers`.
     design
         Content of design.json.
@@ -54,5 +56,5 @@ def draw_cells(
         "umap": plot_labels(layout, lineages, LINEAGES, title, beside),
         "umap_arms": plot_arms(layout, sample.map(arm_of(sheet, factors)), lineages, LINEAGES, factors),
         "markers": plot_markers(markers),
-        "stability": plot_stability(stability),
+        "stability": plot_stability(stability, clusters, cluster_stability),
     }

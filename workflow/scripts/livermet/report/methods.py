@@ -13,6 +13,11 @@ from livermet.keys import AMBIENT_FOUND_BY, KEPT, SAMPLE, SOUP_SOURCE
 from livermet.plots.words import words
 from livermet.report.references import REFERENCES
 
+INTEGRATIONS = {
+    "harmony": ("Harmony", "harmonypy"),
+    "scanorama": ("Scanorama", "scanorama"),
+    "scvi": ("scVI", "scvi-tools"),
+}
 CITATION = re.compile(r"\[@([a-z]+)\]")
 
 
@@ -173,22 +178,13 @@ def _altered(ambient: str) -> str:
 
 def _write_embedding(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:
     embed = config["embed"]
-    merged = embed["integrate"] == "harmony" and not facts.integration.empty
-    mixing = facts.integration.set_index("measure") if merged else pd.DataFrame()
-    harmony = (
-        f"""Batches ({words(embed["batch_key"])}) were brought together with Harmony [@harmony] (harmonypy
-        {packages["harmonypy"]}); batch mixing among a cell's neighbours went from
-        {mixing.loc["batch_mixing", "before"]:.2f} to {mixing.loc["batch_mixing", "after"]:.2f} (0 own batch only, 1 as in the
-        whole study)."""
-        if merged and "batch_mixing" in mixing.index
-        else "Batches were not brought together."
-    )
+    harmony = _integration(embed, packages, facts)
     chosen = facts.stability[facts.stability["chosen"].astype(bool)].iloc[0]
     how = (
         "was set in the config"
         if config["cluster"]["resolution"] is not None
         else f"""is the finest whose agreement under subsampling ({config["cluster"]["n_subsamples"]} subsamples of
-        {config["cluster"]["subsample_fraction"]:.0%} of the cells) is within .05 of the best"""
+        {config["cluster"]["subsample_fraction"]:.0%} of the cells), less one standard deviation, is within .025 of the best"""
     )
     writer.section(
         "Embedding and clusters",
@@ -198,8 +194,25 @@ def _write_embedding(writer: _Writer, config: Mapping[str, Any], packages: Mappi
         and laid out with UMAP [@umap]; nothing is computed from the layout. Data structures follow scanpy [@scanpy].""",
         f"""Cells were clustered with the Leiden algorithm [@leiden] at resolutions
         {", ".join(f"{value:g}" for value in facts.stability["resolution"])}. Resolution {chosen["resolution"]:g}
-        ({int(chosen["n_clusters"])} clusters; adjusted Rand index {chosen["stability"]:.2f}) {how}.""",
+        ({int(chosen["n_clusters"])} clusters; adjusted Rand index {chosen["stability"]:.2f}) {how}. Of several runs the one of
+        highest modularity was taken; how well each cluster holds was measured by its Jaccard similarity to the most like
+        cluster of every subsample [@hennig].""",
     )
+
+
+def _integration(embed: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> str:
+    """How batches were brought together, and what that did; or that they were not."""
+    mixing = facts.integration.set_index("measure")
+    if embed["integrate"] == "none" or "batch_mixing" not in mixing.index:
+        return "Batches were not brought together."
+    name, package = INTEGRATIONS[embed["integrate"]]
+    # What is not in the lock has no recorded version.
+    told = f" ({package} {packages[package]})" if packages.get(package) else ""
+    return f"""Batches ({words(embed["batch_key"])}) were brought together with {name} [@{embed["integrate"]}]{told}; batch mixing
+        among a cell's neighbours went from {mixing.loc["batch_mixing", "before"]:.2f} to
+        {mixing.loc["batch_mixing", "after"]:.2f} (0 own batch only, 1 as in the whole study), and
+        {mixing.loc["structure_kept", "after"]:.0%} of a cell's neighbours within its batch stayed its neighbours. The
+        measures follow scIB [@scib], on groups that were found within each batch beforehand."""
 
 
 def _write_labels(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:

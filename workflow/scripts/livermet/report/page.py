@@ -15,6 +15,7 @@ from livermet.report import details, numbers
 from livermet.report.answers import make_cards, make_claims
 from livermet.report.doctor import describe_calls, describe_findings
 from livermet.report.figures import make_pictures
+from livermet.report.integration import describe_integration, table_of_clusters
 from livermet.report.label_null import tables_of_labels
 from livermet.report.lineages import table_of_evidence, table_of_markers, table_of_opinions
 from livermet.report.rendering import render
@@ -48,6 +49,12 @@ class Results:
     samples: pd.DataFrame
     labels: pd.DataFrame
     evidence: pd.DataFrame
+    stability: pd.DataFrame
+    cluster_stability: pd.DataFrame
+    integration: pd.DataFrame
+    groups: pd.DataFrame
+    tcell_integration: pd.DataFrame
+    tcell_groups: pd.DataFrame
     coverage: pd.DataFrame
     inputs: pd.DataFrame
     tests: pd.DataFrame
@@ -120,6 +127,9 @@ def write_page(
         lineages=table_of_evidence(results.evidence),
         opinions=table_of_opinions(results.opinions),
         marker_coverage=table_of_markers(results.marker_coverage),
+        clusters=table_of_clusters(results.cluster_stability, results.stability),
+        integration=describe_integration(results.integration, results.groups, config["embed"]),
+        tcell_integration=describe_integration(results.tcell_integration, results.tcell_groups, config["embed"]),
         doctor=describe_findings(findings, results.tests),
         design_columns=list(design["columns"]),
         cell_tests=describe_calls(results.calls, asked),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from scipy import sparse
 
 from livermet.cells.embed import embed_cells
 from livermet.cells.layout import COLUMNS, lay_out_cells
+from livermet.cells.mixing import nothing_to_measure
 from livermet.keys import CELL
 from livermet.tcells.labels import select_tcells
 
@@ -19,6 +20,26 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 log = logging.getLogger("livermet")
+
+
+class TCellEmbedding(NamedTuple):
+    """The T cells by themselves.
+
+    Attributes
+    ----------
+    pca
+        Index cell, the T cells; no rows where there are none.
+    connectivities
+        T cells x T cells.
+    integration, groups
+        What bringing batches together did within the T cells, as in :class:`livermet.cells.embed.Embedding`; no rows where
+        the study's own embedding was taken.
+    """
+
+    pca: pd.DataFrame
+    connectivities: sparse.csr_matrix
+    integration: pd.DataFrame
+    groups: pd.DataFrame
 
 
 def embed_tcells(
@@ -35,7 +56,8 @@ def embed_tcells(
     integrate: str,
     batch_key: str,
     seed: int,
-) -> tuple[pd.DataFrame, sparse.csr_matrix]:
+    measure: bool = True,
+) -> TCellEmbedding:
     """Embed the T cells in a space of their own.
 
     The study's components tell lineages apart; within T cells the genes that vary are others.
@@ -52,20 +74,23 @@ def embed_tcells(
         Lineages that count as T cells.
     min_cells
         With fewer T cells, their rows of the study's embedding are taken.
-    n_top_genes, n_pcs, n_neighbors, integrate, batch_key, seed
+    n_top_genes, n_pcs, n_neighbors, integrate, batch_key, seed, measure
         As in :func:`livermet.cells.embed.embed_cells`.
 
     Returns
     -------
-    pca : DataFrame
-        Index cell, the T cells; no rows where there are none.
-    connectivities : csr_matrix
-        T cells x T cells.
+    TCellEmbedding
     """
     chosen = np.flatnonzero(counts.obs_names.isin(select_tcells(labels, lineages)))
     if len(chosen) < max(min_cells, 3):
         log.info("%d T cells, fewer than %d: the study's own embedding is used for them", len(chosen), min_cells)
-        return study_pca.iloc[chosen], sparse.csr_matrix(study_connectivities[chosen][:, chosen])
+        nothing = nothing_to_measure()
+        return TCellEmbedding(
+            study_pca.iloc[chosen],
+            sparse.csr_matrix(study_connectivities[chosen][:, chosen]),
+            nothing.measures,
+            nothing.groups,
+        )
     found = embed_cells(
         counts[chosen].copy(),
         n_top_genes=n_top_genes,
@@ -74,8 +99,9 @@ def embed_tcells(
         integrate=integrate,
         batch_key=batch_key,
         seed=seed,
+        measure=measure,
     )
-    return found.pca, found.connectivities
+    return TCellEmbedding(found.pca, found.connectivities, found.integration, found.groups)
 
 
 def lay_out_tcells(pca: pd.DataFrame, connectivities: sparse.csr_matrix, *, seed: int) -> pd.DataFrame:

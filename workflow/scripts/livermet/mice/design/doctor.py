@@ -6,7 +6,7 @@ bring is found by adding them to the design and judging it anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -92,13 +92,15 @@ class Findings:
         return asdict(self)
 
 
-def examine(design: Design) -> Findings:
+def examine(design: Design, notes: Sequence[str] = ()) -> Findings:
     """Examine a design.
 
     Parameters
     ----------
     design
         As :func:`livermet.mice.design.model.build_design` gives it.
+    notes
+        What else the reader should mind, such as batches that go partly with the treatment.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def examine(design: Design) -> Findings:
         residual_df=design.residual_df,
         dropped=list(design.dropped),
         aliasing=list(design.aliasing),
-        notes=[*_short_arms(design), *_pools(design), *_tissues(design)],
+        notes=[*_short_arms(design), *_pools(design), *_tissues(design), *notes],
         verdicts=[_verdict(contrast, part, design) for contrast, part in design.judged().values()],
     )
 
