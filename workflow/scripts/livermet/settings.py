@@ -244,7 +244,7 @@ class Multiverse(Section):
     )
     mads: list[Annotated[float, Field(gt=0)]] = Field([3.0, 5.0, 7.0], description="strictness of the adaptive cuts")
     doublets: list[Literal["remove", "keep", "strict"]] = Field(
-        ["remove", "keep"], description="called doublets: remove, keep, or strict (called at twice the expected rate)"
+        ["remove", "keep"], description="called doublets: remove, keep, or strict (called as if twice as many were there)"
     )
     integrate: list[Literal["harmony", "none"]] = Field(
         ["harmony", "none"], description="how batches are brought together"

@@ -274,6 +274,7 @@ def check_doublets(
     per_1000: float,
     seed: int,
     remove: bool,
+    times: float = 1.0,
 ) -> None:
     """Score the cells that pass so far, in the table (the others have no score), and add doublets to the reasons."""
     table[DOUBLET_SCORE], table[IS_DOUBLET] = np.nan, False
@@ -287,6 +288,7 @@ def check_doublets(
         n_recovered=len(table),
         expected_doublet_rate_per_1000=per_1000,
         seed=seed,
+        times=times,
     )
     cells = table.index[chosen]
     table.loc[cells, DOUBLET_SCORE] = found.score

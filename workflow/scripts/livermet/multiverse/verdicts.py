@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("livermet")
 
-STRICT_RATE = 2.0  # times the expected rate of doublets
+STRICT_TIMES = 2.0  # as many doublets as expected and estimated
 
 
 def judge_sample(counts: AnnData, sets: Sequence[CellSet], quality: Mapping[str, Any], *, seed: int) -> pd.DataFrame:
@@ -66,8 +66,8 @@ def judge_sample(counts: AnnData, sets: Sequence[CellSet], quality: Mapping[str,
                 continue
             reasons = [list(item) for item in outlying]
             if one.doublets != KEEP:
-                wanted = min(1.0, rate * (STRICT_RATE if one.doublets == STRICT else 1.0))
-                check_doublets(reasons, table, counts.X, sketch, labels, wanted, seed, remove=True)
+                times = STRICT_TIMES if one.doublets == STRICT else 1.0
+                check_doublets(reasons, table, counts.X, sketch, labels, rate, seed, remove=True, times=times)
             kept[one.name] = passing(reasons)
     return pd.DataFrame({one.name: kept[one.name] for one in sets}, index=table.index)
 
