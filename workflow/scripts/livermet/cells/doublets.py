@@ -118,12 +118,12 @@ def score_doublets(
         log.info("doublets: one kind of cell, none can be told")
         return nothing
     odds, gain = _compare(counts, sketch, labels, pairs)
-    score = posterior(weigh(np.column_stack([odds, gain]), n_cells), rate)
-    threshold, estimated = np.nan, np.nan
+    evidence = weigh(np.column_stack([odds, gain]), n_cells)
+    cut, estimated = np.nan, np.nan
     if _auroc(odds[n_cells:], odds[:n_cells]) >= MIN_SEPARATION:
-        threshold, estimated = choose_threshold(score[:n_cells], score[n_cells:], min(0.5, times * rate), times)
-    score = score[:n_cells]
-    called = score > threshold if np.isfinite(threshold) else np.zeros(n_cells, dtype=bool)
+        cut, estimated = choose_threshold(evidence[:n_cells], evidence[n_cells:], min(0.5, times * rate), times)
+    called = evidence[:n_cells] > cut  # never above NaN
+    score, threshold = posterior(evidence[:n_cells], rate), float(posterior(np.array(cut), rate))
     log.info(
         "doublets: %d called of %d cells (%.1f expected from their number, %.1f estimated), threshold %.3g",
         called.sum(),
@@ -175,7 +175,7 @@ def posterior(odds: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
 def choose_threshold(
     score: NDArray[np.float64], unlike: NDArray[np.float64], rate: float, times: float = 1.0
 ) -> tuple[float, float]:
-    """Score above which a cell is called a doublet, and the share of doublets that the scores speak for.
+    """Evidence above which a cell is called a doublet, and the share of doublets that the scores speak for.
 
     If a share p of the cells were doublets like the simulated ones, at least p S(c) of the cells would lie above any cut c,
     S(c) being the share of the simulated above it. The share of cells above, over S(c), is thus never below p, and nearest
@@ -203,7 +203,9 @@ def choose_threshold(
     cuts = np.quantile(unlike, CUTS)
     above = 1 - np.searchsorted(np.sort(score), cuts, side="right") / n_cells
     found = 1 - np.searchsorted(np.sort(unlike), cuts, side="right") / len(unlike)
-    telling = (cuts >= np.quantile(unlike, LOWEST)) & (cuts <= np.quantile(unlike, HIGHEST))
+    telling = (cuts >= np.quantile(unlike, LOWEST)) & (cuts <= np.quantile(unlike, HIGHEST)) & (found > 0)
+    if not telling.any():
+        return float("nan"), float("nan")
     estimated = float(np.quantile(above[telling] / found[telling], LOW))
     share = times * estimated
     true = np.minimum(share * found, above)
