@@ -24,6 +24,9 @@ BENCHMARKS = f"{RESULTS}/benchmarks"
 SAMPLES = list(SHEET.index)
 QUESTIONS = [question["name"] for question in config["design"]["questions"]]
 
+# What steps have to tell; a step with notices of its own adds its table here.
+NOTICES = [f"{STEPS}/{step}/notices.tsv" for step in ("merge_samples",)]
+
 
 wildcard_constraints:
     sample="|".join(SAMPLES).replace(".", r"\."),

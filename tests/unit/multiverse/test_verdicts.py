@@ -61,3 +61,19 @@ def test_counts_of_every_cell_that_any_set_keeps(toy: Toy, judged: pd.DataFrame)
     assert list(again.obs_names) == list(own.obs_names)
     assert (again.X != own.X).nnz == 0
     assert np.array_equal(again.var_names, own.var_names)
+
+
+def test_a_sample_that_the_study_sets_aside_is_in_no_set(toy: Toy) -> None:
+    other = make_sample({"lymphocyte": 80, "macrophage": 60}, seed=5)
+    other.adata.obs["sample"] = "s2"
+    other.adata.obs_names = other.adata.obs_names.str.replace("s1_", "s2_")
+    first, second = (
+        assess(toy),
+        assess_quality(other.adata, None, sample="s2", seed=1, **{**QUALITY, "min_cells_per_sample": 200}),
+    )
+    assert not second[0]["kept"].any()
+    sheet = pd.DataFrame({"mouse": ["m1", "m2"]}, index=pd.Index(["s1", "s2"], name="sample"))
+    counts, _ = vary_quality(
+        [toy.adata, other.adata], [first[0], second[0]], [first[1], second[1]], sheet, SETS, QUALITY, seed=1
+    )
+    assert set(counts.obs["sample"]) == {"s1"}

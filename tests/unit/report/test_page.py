@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from livermet.notices import LOUD, Notice, tabulate
 from livermet.plots.style import blank
 from livermet.report.details import (
     table_of_samples,
@@ -80,6 +81,7 @@ def results(toy: SimpleNamespace) -> Results:
         answers=toy.answers, expression=toy.expression, pathways=toy.pathways, composition=toy.composition,
         mechanism=toy.mechanism, barcodes=toy.barcodes, samples=toy.samples, labels=toy.labels, evidence=evidence,
         coverage=coverage, inputs=inputs, tests=toy.tests, calls=toy.calls, label_permutations=toy.label_permutations, truth=toy.truth,
+        notices=tabulate([]),
     )  # fmt: skip
 
 
@@ -250,3 +252,18 @@ def test_a_study_without_results_has_a_page(toy: SimpleNamespace, results: Resul
     assert read(page).open == []
     assert page.count("No endpoint was declared, and nothing can be estimated") == 3
     assert 'id="mechanism"' not in page
+
+
+def test_notices_stand_before_the_answers_loud_ones_open(toy: SimpleNamespace, results: Results) -> None:
+    told = [
+        Notice("s07", "merge_samples", "The sample is set aside.", "12 cells", "Look at <it>", LOUD),
+        Notice("s01, s02", "merge_samples", "They share 9 barcodes."),
+    ]
+    page = page_of(toy, replace(results, notices=tabulate(told)))
+    assert read(page).open == []
+    loud, quiet, answers = (page.index(text) for text in ("<b>s07</b>", "<b>s01, s02</b>", 'id="answers"'))
+    assert loud < quiet < answers
+    assert "12 cells." in page
+    assert "Look at &lt;it&gt;." in page
+    assert "1 smaller thing that" in page
+    assert 'id="told"' not in page_of(toy, results)

@@ -44,6 +44,7 @@ class Quality(Section):
     min_mitochondrial_cut: Fraction = Field(0.05, description="the adaptive mitochondrial cut never falls below this")
     remove_doublets: bool = Field(True, description="drop called doublets (their score is kept in any case)")
     expected_doublet_rate_per_1000: Fraction = Field(0.008, description="doublet share per 1,000 recovered cells")
+    min_cells_per_sample: int = Field(50, ge=1, description="a sample that keeps fewer cells is set aside, by name")
 
 
 class Embed(Section):
@@ -244,7 +245,8 @@ class Multiverse(Section):
     )
     mads: list[Annotated[float, Field(gt=0)]] = Field([3.0, 5.0, 7.0], description="strictness of the adaptive cuts")
     doublets: list[Literal["remove", "keep", "strict"]] = Field(
-        ["remove", "keep"], description="called doublets: remove, keep, or strict (called as if twice as many were there)"
+        ["remove", "keep"],
+        description="called doublets: remove, keep, or strict (called as if twice as many were there)",
     )
     integrate: list[Literal["harmony", "none"]] = Field(
         ["harmony", "none"], description="how batches are brought together"

@@ -10,11 +10,26 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from livermet.cells.dead_samples import SET_ASIDE
 from livermet.cells.quality import drop_counts
-from livermet.cells.twins import find_twins
+from livermet.cells.twins import find_shared_barcodes, find_twins
 from livermet.errors import InputError, Problem
 from livermet.inputs.genes import is_ensembl, mark_genes, sum_genes
-from livermet.keys import AMBIENT, CELL, GENE_ID, IS_DOUBLET, KEPT, MITO, MOUSE, N_GENES, N_UMIS, SAMPLE, SYMBOL
+from livermet.keys import (
+    AMBIENT,
+    CELL,
+    DROP_REASON,
+    GENE_ID,
+    IS_DOUBLET,
+    KEPT,
+    MITO,
+    MOUSE,
+    N_GENES,
+    N_UMIS,
+    SAMPLE,
+    SYMBOL,
+)
+from livermet.notices import LOUD, Notice, tabulate
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -26,12 +41,13 @@ NOT_IN_OBS = ("path", "raw_path")
 
 
 class Merged(NamedTuple):
-    """What :func:`merge_samples` gives: counts, every barcode, every sample, every sample's soup."""
+    """What :func:`merge_samples` gives: counts, every barcode, every sample, every sample's soup, what is to be told."""
 
     counts: AnnData
     barcodes: pd.DataFrame
     samples: pd.DataFrame
     soup: pd.DataFrame
+    notices: pd.DataFrame
 
 
 def merge_samples(
@@ -54,7 +70,8 @@ def merge_samples(
     -------
     Merged
         Kept cells x union of genes (0 where a sample lacks a gene), the sheet's columns in obs as text, cells ordered by
-        sheet and input; all barcodes with their mouse; one row a sample; genes x samples, ambient profiles.
+        sheet and input; all barcodes with their mouse; one row a sample; genes x samples, ambient profiles; notices of
+        samples that were set aside and of samples that share barcodes.
 
     Raises
     ------
@@ -74,11 +91,12 @@ def merge_samples(
     if not any(item.any() for item in kept):
         raise InputError(
             Problem(
-                "all samples",
-                "no cell passes quality control",
-                "at least one",
+                f"sample '{name}'",
+                f"it is {why_set_aside(table)}, and so is every other: no cell passes quality control",
+                "at least one sample with cells",
                 "Look at drop_reason in the quality tables and at `quality:` in the config",
             )
+            for name, table in zip(names, qualities, strict=True)
         )
     blocks = [
         _widen(adata, genes.index, np.flatnonzero(keep), name)
@@ -93,9 +111,9 @@ def merge_samples(
     barcodes = pd.concat(list(qualities))
     barcodes[MOUSE] = sheet.loc[barcodes[SAMPLE], MOUSE].astype(str).to_numpy()
     barcodes.index.name = CELL
-    return Merged(
-        counts, barcodes, summarise(qualities, soups, sheet), _merge_soups(soups, aliases, genes.index, names)
-    )
+    samples_table = summarise(qualities, soups, sheet)
+    notices = tabulate([*_tell_set_aside(samples_table), *find_shared_barcodes(qualities, sheet)])
+    return Merged(counts, barcodes, samples_table, _merge_soups(soups, aliases, genes.index, names), notices)
 
 
 def shared_ids(tables: Sequence[pd.DataFrame]) -> dict[str, str]:
@@ -165,9 +183,9 @@ def summarise(qualities: Sequence[pd.DataFrame], soups: Sequence[pd.DataFrame], 
         row |= {f"median_{metric}": kept[metric].median() for metric in (N_UMIS, N_GENES, MITO)}
         row |= {"n_doublets": int(table[IS_DOUBLET].sum()), f"mean_{AMBIENT}": kept[AMBIENT].mean()}
         row["soup_source"] = str(soup["source"].iloc[0])
-        row["note"] = "" if len(kept) else "set aside: no cell passes quality control"
+        row["note"] = "" if len(kept) else why_set_aside(table)
         if not len(kept):
-            log.warning("sample '%s' is set aside: none of its %d barcodes passes quality control", name, len(table))
+            log.warning("sample '%s' is %s", name, row["note"])
         rows.append(row)
     frame = pd.DataFrame(rows)
     dropped = [column for column in map(str, frame) if column.startswith("dropped: ")]
@@ -175,6 +193,32 @@ def summarise(qualities: Sequence[pd.DataFrame], soups: Sequence[pd.DataFrame], 
     rest = [column for column in map(str, frame) if column not in dropped]
     after = rest.index("n_dropped") + 1
     return frame[[*rest[:after], *sorted(dropped), *rest[after:]]]
+
+
+def why_set_aside(table: pd.DataFrame) -> str:
+    """In words, why a sample without kept cells has none: from its quality table."""
+    said = table[DROP_REASON].str.extract(rf"{SET_ASIDE} \((.*)\)$", expand=False).dropna()
+    return f"set aside: {said.iloc[0] if len(said) else f'none of its {len(table)} barcodes passes quality control'}"
+
+
+def _tell_set_aside(samples: pd.DataFrame) -> list[Notice]:
+    dropped = [column for column in map(str, samples) if column.startswith("dropped: ")]
+    notices = []
+    for _, row in samples[samples["n_kept"] == 0].iterrows():
+        reasons = sorted(
+            ((int(row[name]), name.removeprefix("dropped: ")) for name in dropped if row[name]), reverse=True
+        )
+        notices.append(
+            Notice(
+                str(row[SAMPLE]),
+                "merge_samples",
+                f"The sample is {row['note']}. Mouse {row[MOUSE]} has no cells of it in any answer.",
+                f"{row['n_barcodes']} barcodes; " + ", ".join(f"{reason}: {number}" for number, reason in reasons),
+                "Look at its library and at `quality:` in the config, or take its row out of the sheet",
+                LOUD,
+            )
+        )
+    return notices
 
 
 def _widen(adata: AnnData, genes: pd.Index, cells: NDArray[np.intp], name: str) -> sp.csr_matrix:

@@ -14,6 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.cells.ambient import ambient_share, soup_profile
+from livermet.cells.dead_samples import SET_ASIDE, soup_distance, why_dead
 from livermet.cells.doublets import score_doublets
 from livermet.cells.sketch import Sketch, find_clusters, fit_sketch, nearest
 from livermet.keys import (
@@ -62,6 +63,7 @@ def assess_quality(
     min_mitochondrial_cut: float,
     remove_doublets: bool,
     expected_doublet_rate_per_1000: float,
+    min_cells_per_sample: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure every barcode of a sample and say which are kept, and why not.
 
@@ -87,6 +89,8 @@ def assess_quality(
         Whether called doublets are dropped.
     expected_doublet_rate_per_1000
         Share of doublets per 1,000 recovered cells.
+    min_cells_per_sample
+        Fewer cells kept: the whole sample is set aside. So is one whose barcodes are draws from its empty droplets.
 
     Returns
     -------
@@ -100,6 +104,7 @@ def assess_quality(
     check_outliers(reasons, table, labels, mads, min_mitochondrial_cut, max_mitochondrial_fraction)
     check_doublets(reasons, table, counts.X, sketch, labels, expected_doublet_rate_per_1000, seed, remove_doublets)
     soup = _add_ambient(table, counts, raw, labels)
+    set_aside(reasons, counts.X, soup, min_cells_per_sample, seed)
     table[KEPT] = passing(reasons)
     table[DROP_REASON] = ["; ".join(item) for item in reasons]
     log.info("%s: %d of %d barcodes kept", sample, table[KEPT].sum(), len(table))
@@ -168,6 +173,14 @@ def check_outliers(
     cut = mitochondrial_cut(table[MITO].to_numpy()[within], mads, min_mitochondrial_cut, max_mitochondrial_fraction)
     beyond = (table[MITO] > cut) & within
     _flag(reasons, table[MITO], f"mitochondrial share too high ({{:.3f}} > {cut:.3f})", beyond)
+
+
+def set_aside(reasons: Reasons, X: Any, soup: pd.DataFrame, min_cells: int, seed: int) -> None:
+    """Add a reason against every cell that passes so far, where the sample died (:mod:`livermet.cells.dead_samples`)."""
+    within = passing(reasons)
+    why = why_dead(int(within.sum()), min_cells, soup_distance(X, within, soup, seed))
+    for place in np.flatnonzero(within) if why else ():
+        reasons[place].append(f"{SET_ASIDE} ({why})")
 
 
 def drop_counts(table: pd.DataFrame) -> dict[str, int]:

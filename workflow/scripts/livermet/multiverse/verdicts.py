@@ -82,7 +82,7 @@ def vary_quality(
     *,
     seed: int,
 ) -> tuple[AnnData, pd.DataFrame]:
-    """Counts of all cells that any set keeps, and which sets keep them.
+    """Counts of all cells that any set keeps, and which sets keep them; a sample that the study sets aside stays aside.
 
     Parameters
     ----------
@@ -103,7 +103,10 @@ def vary_quality(
     InputError
         Where no set keeps a cell.
     """
-    judged = [judge_sample(counts, sets, quality, seed=seed) for counts in samples]
+    judged = [
+        judge_sample(counts, sets, quality, seed=seed) & bool(own[KEPT].any())
+        for counts, own in zip(samples, qualities, strict=True)
+    ]
     widest = [
         table.assign(**{KEPT: found.any(axis=1).reindex(table.index).to_numpy(dtype=bool)})
         for table, found in zip(qualities, judged, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 
 from livermet.keys import KEPT, MOUSE, SAMPLE, TIERS
+from livermet.notices import LOUD, QUIET
 from livermet.plots.words import words
 from livermet.report import details
 from livermet.report.answers import make_cards, make_claims
@@ -52,6 +53,7 @@ class Results:
     tests: pd.DataFrame
     calls: pd.DataFrame
     label_permutations: pd.DataFrame
+    notices: pd.DataFrame
     truth: pd.DataFrame | None
 
 
@@ -124,6 +126,7 @@ def write_page(
         versions=versions,
         inputs=_inputs(results.inputs),
         config_text=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
+        told=_told(results.notices),
         notices=NOTICES,
         words=words,
     )  # fmt: skip
@@ -140,6 +143,12 @@ def _facts(results: Results, config: Mapping[str, Any]) -> dict[str, str]:
         "populations tested": f"{len(config['design']['populations']):,}",
         "questions asked": f"{len(config['design']['questions']):,}",
     }
+
+
+def _told(notices: pd.DataFrame) -> dict[str, list[dict[Hashable, Any]]]:
+    """What the steps have to tell, by how loudly."""
+    table = notices.fillna("").astype(str)
+    return {level: table[table["level"] == level].to_dict("records") for level in (LOUD, QUIET)}
 
 
 def _labels(mechanism: pd.DataFrame) -> dict[str, str]:
