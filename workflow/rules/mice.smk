@@ -333,6 +333,7 @@ rule write_tables:
         scores=f"{STEPS}/score_tcells/scores.parquet",
         composition=f"{STEPS}/test_composition/proportions.tsv",
         design=f"{STEPS}/check_design/design.json",
+        programmes=f"{STEPS}/check_cells/programmes.parquet",
         notices=NOTICES,
         code=sources("step", "mice.answers.files", "mice.design.losses", "notices"),
     output:

@@ -19,4 +19,9 @@ with Step(snakemake) as step:
         for name in ("samples", "composition")
     }
     notices = gather([tabulate(tell_losses(design, units[labels.index])), *step.load_all("notices")])
-    step.save(notices=notices, cells=files.list_cells(barcodes, labels), state_scores=scores, **texts)
+    step.save(
+        notices=notices,
+        cells=files.list_cells(barcodes.join(step.load("programmes")), labels),
+        state_scores=scores,
+        **texts,
+    )
