@@ -12,7 +12,7 @@ import yaml
 from livermet.keys import KEPT, MOUSE, SAMPLE, TIERS
 from livermet.notices import LOUD, QUIET
 from livermet.plots.words import words
-from livermet.report import details
+from livermet.report import cells, details
 from livermet.report.answers import make_cards, make_claims
 from livermet.report.doctor import describe_calls, describe_findings
 from livermet.report.figures import make_pictures
@@ -54,6 +54,8 @@ class Results:
     calls: pd.DataFrame
     label_permutations: pd.DataFrame
     notices: pd.DataFrame
+    profiles: pd.DataFrame
+    suspects: pd.DataFrame
     truth: pd.DataFrame | None
 
 
@@ -121,6 +123,8 @@ def write_page(
         design_columns=list(design["columns"]),
         cell_tests=describe_calls(results.calls, asked),
         samples=details.table_of_samples(results.barcodes, results.samples, factors),
+        profiles=cells.table_of_profiles(results.profiles, results.samples),
+        suspects=cells.table_of_suspects(results.suspects),
         truth=None if results.truth is None else everything(results.truth),
         methods=methods,
         versions=versions,
@@ -134,15 +138,20 @@ def write_page(
 
 def _facts(results: Results, config: Mapping[str, Any]) -> dict[str, str]:
     """The study in a few numbers."""
-    kept = int(results.barcodes[KEPT].sum())
+    kept = results.barcodes[results.barcodes[KEPT].astype(bool)]
     return {
-        "mice": f"{results.samples[MOUSE].nunique():,}",
-        "samples": f"{results.samples[SAMPLE].nunique():,}",
-        "cells kept": f"{kept:,}",
+        "mice": _left(kept[MOUSE].nunique(), results.samples[MOUSE].nunique()),
+        "samples": _left(kept[SAMPLE].nunique(), results.samples[SAMPLE].nunique()),
+        "cells kept": f"{len(kept):,}",
         "barcodes read": f"{len(results.barcodes):,}",
         "populations tested": f"{len(config['design']['populations']):,}",
         "questions asked": f"{len(config['design']['questions']):,}",
     }
+
+
+def _left(number: int, total: int) -> str:
+    """How many are left; of how many, where some are not."""
+    return f"{total:,}" if number == total else f"{number:,} of {total:,}"
 
 
 def _told(notices: pd.DataFrame) -> dict[str, list[dict[Hashable, Any]]]:
