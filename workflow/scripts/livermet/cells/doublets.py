@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("livermet")
 
 MIN_CELLS = 50  # below, neighbourhoods say nothing
-SIMULATED_PER_CELL = 3
-MIN_SIMULATED, MAX_SIMULATED = (
-    2_000,
-    20_000,
-)  # in small samples the draw of pairs would be heard; never fewer than one a cell
+# Few in small samples would let the draw of pairs be heard; more in large ones gain nothing.
+SIMULATED_PER_CELL, MIN_SIMULATED, MAX_SIMULATED = 3, 2_000, 6_000
 N_JUDGED = 1_000  # simulated doublets that are scored themselves, for the weights and the threshold
 COMPONENTS = (4, 8, 16)  # leading components of each space in which neighbours are sought
 DEPTH_OF_TWO = 0.8  # a droplet with two cells yields less than both apart
@@ -110,7 +107,7 @@ def score_doublets(
     if n_cells < MIN_CELLS:
         log.info("doublets: %d cells are too few to score (%d needed)", n_cells, MIN_CELLS)
         return nothing
-    n_pairs = max(n_cells, MIN_SIMULATED, min(SIMULATED_PER_CELL * n_cells, MAX_SIMULATED))
+    n_pairs = min(max(SIMULATED_PER_CELL * n_cells, MIN_SIMULATED), MAX_SIMULATED)
     pairs = draw_pairs(n_cells, n_pairs, np.random.default_rng(seed))
     # Two cells of one kind added up look like one: as neighbours they would only blur the picture.
     pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]

@@ -130,7 +130,7 @@ def assess_quality(
 def measure(counts: AnnData) -> pd.DataFrame:
     """UMIs, genes, and mitochondrial, ribosomal and haemoglobin share of every barcode (index `cell`)."""
     X = sp.csr_matrix(counts.X)
-    totals = np.asarray(X.sum(axis=1, dtype=np.int64)).ravel()
+    totals = np.asarray(X @ np.ones(X.shape[1], dtype=np.int64))
     table: pd.DataFrame = counts.obs[[SAMPLE, BARCODE]].astype(str)
     table.index.name = CELL
     table[N_UMIS] = totals
