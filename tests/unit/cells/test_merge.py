@@ -135,6 +135,15 @@ def test_sample_with_a_handful_of_cells_says_how_many(parts: tuple) -> None:
     assert "set aside: 2 of its cells pass, fewer than 50. Mouse m2" in merged.notices["what"].iloc[0]
 
 
+def test_known_doublets_check_the_scores(parts: tuple) -> None:
+    counts, qualities, soups = parts
+    qualities[0] = qualities[0].assign(known_doublet=["doublet", "singlet", "singlet"], doublet_score=[0.5, 0.7, 0.2])
+    [told] = merge_samples(counts, qualities, soups, SHEET).notices.to_dict("records")
+    assert (told["sample"], told["level"]) == ("s2", "quiet")
+    assert "knows 1 doublets of sample s2" in told["what"]
+    assert "in 50% of pairs" in told["evidence"]
+
+
 def test_nothing_to_tell(parts: tuple) -> None:
     assert merge_samples(*parts, SHEET).notices.empty
 

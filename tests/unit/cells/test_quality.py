@@ -185,3 +185,17 @@ def test_small_good_cells_beside_large_ones_are_kept() -> None:
     assert kept["lymphocyte"] > 0.97
     assert kept["macrophage"] > 0.97
     assert kept["dying"] == 0
+
+
+def test_doublets_known_by_multiplexing_are_called_whatever_their_score() -> None:
+    toy = make_sample(MIXED, n_doublets=20)
+    toy.adata.obs["known_doublet"] = np.where(toy.is_doublet, "doublet", "singlet")
+    table, _ = assess(toy, min_genes=50)
+    assert table.loc[toy.is_doublet, "is_doublet"].all()
+    assert not table.loc[toy.is_doublet, "kept"].any()
+    told = table.loc[toy.is_doublet, "drop_reason"]
+    assert told.str.contains(r"doublet by its tags \(known by multiplexing\)|doublet \(score").all()
+    without = make_sample(MIXED, n_doublets=20)
+    pd.testing.assert_series_equal(assess(without, min_genes=50)[0]["doublet_score"], table["doublet_score"])
+    marked, _ = assess(toy, min_genes=50, remove_doublets=False)
+    assert marked.loc[toy.is_doublet, "kept"].mean() > 0.9

@@ -23,6 +23,7 @@ RIBO = "ribosomal_fraction"
 HAEMO = "haemoglobin_fraction"
 DOUBLET_SCORE = "doublet_score"
 IS_DOUBLET = "is_doublet"
+KNOWN_DOUBLET = "known_doublet"  # by multiplexing: "doublet", "singlet" or empty; only where the input says so
 AMBIENT = "ambient_fraction"
 ABSOLUTE_CELLS = "absolute_cells"  # of the sheet: live cells of the whole tissue, in number
 STRESS_SCORE = "stress_score"  # dissociation: immediate-early and heat-shock genes against genes of like expression

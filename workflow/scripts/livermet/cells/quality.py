@@ -29,6 +29,7 @@ from livermet.keys import (
     IS_MITO,
     IS_RIBO,
     KEPT,
+    KNOWN_DOUBLET,
     MITO,
     N_GENES,
     N_UMIS,
@@ -103,6 +104,7 @@ def assess_quality(
     sketch, labels = find_kinds(counts.X, passing(reasons), seed)
     check_outliers(reasons, table, labels, mads, min_mitochondrial_cut, max_mitochondrial_fraction)
     check_doublets(reasons, table, counts.X, sketch, labels, expected_doublet_rate_per_1000, seed, remove_doublets)
+    check_known_doublets(reasons, table, counts.obs, remove_doublets)
     soup = _add_ambient(table, counts, raw, labels)
     set_aside(reasons, counts.X, soup, min_cells_per_sample, seed)
     table[KEPT] = passing(reasons)
@@ -124,7 +126,7 @@ def assess_quality(
         IS_DOUBLET,
         AMBIENT,
     ]
-    return table[columns], soup
+    return table[columns + [KNOWN_DOUBLET] * (KNOWN_DOUBLET in table)], soup
 
 
 def measure(counts: AnnData) -> pd.DataFrame:
@@ -309,6 +311,23 @@ def check_doublets(
     if remove:
         text = f"doublet (score {{:.3g}} > {found.threshold:.3g})"
         _flag(reasons, table[DOUBLET_SCORE], text, table[IS_DOUBLET])
+
+
+def check_known_doublets(reasons: Reasons, table: pd.DataFrame, obs: pd.DataFrame, remove: bool) -> None:
+    """Add the doublets that multiplexing knows, where it does: they are called whatever their score."""
+    if KNOWN_DOUBLET not in obs:
+        return
+    table[KNOWN_DOUBLET] = obs[KNOWN_DOUBLET].fillna("").astype(str).to_numpy()
+    known = table[KNOWN_DOUBLET] == "doublet"
+    log.info(
+        "doublets: %d known by multiplexing, %d of them called by their score",
+        known.sum(),
+        table.loc[known, IS_DOUBLET].sum(),
+    )
+    new = known & ~table[IS_DOUBLET]
+    table.loc[known, IS_DOUBLET] = True
+    if remove:
+        _flag(reasons, table[DOUBLET_SCORE], "doublet by its tags (known by multiplexing)", new)
 
 
 def _add_ambient(

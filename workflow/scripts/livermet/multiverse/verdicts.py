@@ -16,6 +16,7 @@ from livermet.cells.merge import merge_samples
 from livermet.cells.quality import (
     check_bounds,
     check_doublets,
+    check_known_doublets,
     check_outliers,
     find_kinds,
     measure,
@@ -68,6 +69,7 @@ def judge_sample(counts: AnnData, sets: Sequence[CellSet], quality: Mapping[str,
             if one.doublets != KEEP:
                 times = STRICT_TIMES if one.doublets == STRICT else 1.0
                 check_doublets(reasons, table, counts.X, sketch, labels, rate, seed, remove=True, times=times)
+                check_known_doublets(reasons, table, counts.obs, remove=True)
             kept[one.name] = passing(reasons)
     return pd.DataFrame({one.name: kept[one.name] for one in sets}, index=table.index)
 
