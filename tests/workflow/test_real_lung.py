@@ -38,6 +38,11 @@ def lung(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_checkout(tmp_path_factory.mktemp("lung") / "livermet")
     sheet = pd.read_csv(data / "samples.tsv", sep="\t", dtype=str)
     sheet["path"] = [str(data / path) for path in sheet["path"]]
+    # A fifth mouse, of which a dozen cells were caught: it is set aside by name.
+    whole = anndata.read_h5ad(data / "t_1.h5ad")
+    dozen = pd.DataFrame(whole.X[:12].toarray().astype(int), columns=whole.var_names).rename("dead_{}".format)
+    dozen.to_csv(folder / "dead.csv.gz")
+    sheet = pd.concat([sheet, sheet.tail(1).assign(sample="t_3", mouse="t_3", path="dead.csv.gz")])
     sheet.to_csv(folder / "lung.tsv", sep="\t", index=False)
     (folder / "lung.yaml").write_text(yaml.safe_dump(CONFIG))
     result = snakemake(folder, "--configfile", "lung.yaml")
@@ -49,6 +54,8 @@ def lung(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def labelled(lung: Path, real_data: Path) -> pd.DataFrame:
     """Kept cells beside the authors' labels, which no step has seen."""
     cells = pd.read_parquet(lung / "tables" / "cells.parquet")
+    assert (cells["sample"] == "t_3").sum() == 12
+    cells = cells[cells["sample"] != "t_3"]
     published = pd.read_csv(real_data / "zilionis_lung" / "published_labels.tsv", sep="\t")
     joined = cells.merge(published, on="barcode", how="inner")
     assert len(joined) == len(cells) == 800
@@ -68,7 +75,8 @@ def test_counts_equal_the_files_sums(lung: Path, real_data: Path) -> None:
         "t_2": csv_sum,
     }
     cells = pd.read_parquet(lung / "tables" / "cells.parquet")
-    assert cells.groupby("sample")["n_umis"].sum().astype(int).to_dict() == sums
+    found = cells.groupby("sample")["n_umis"].sum().astype(int).to_dict()
+    assert {name: found[name] for name in sums} == sums
 
 
 def test_clusters_agree_with_the_published_types(labelled: pd.DataFrame) -> None:
@@ -82,6 +90,17 @@ def test_lineages_agree_with_the_published_types(labelled: pd.DataFrame) -> None
     right = kept["major_cell_type"].map(TYPES) == kept["lineage"]
     assert right.mean() >= 0.9
     assert right.groupby(kept["major_cell_type"]).mean().min() >= 0.8
+
+
+def test_the_dead_sample_is_set_aside_by_name(lung: Path) -> None:
+    notices = pd.read_csv(lung / "tables" / "notices.tsv", sep="\t").set_index("sample")
+    assert notices.loc["t_3", "level"] == notices.loc["mouse t_3", "level"] == "loud"
+    assert "set aside: 12 of its cells pass, fewer than 50" in notices.loc["t_3", "what"]
+    assert "2 of 3 mice are left in tumour" in notices.loc["mouse t_3", "what"]
+    assert "tumour falls from confirmatory to exploratory" in notices.loc["mouse t_3", "evidence"]
+    page = (lung / "report.html").read_text(encoding="utf-8")
+    assert page.index("set aside: 12 of its cells pass") < page.index('id="answers"')
+    assert "<dt>mice</dt><dd>4 of 5</dd>" in page
 
 
 def test_two_against_two_mice_is_called_exploratory(lung: Path) -> None:

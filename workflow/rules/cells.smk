@@ -143,6 +143,37 @@ rule annotate_cells:
         "../scripts/annotate_cells.py"
 
 
+rule check_cells:
+    """Score stress and cell cycle, read each sample's sex, and flag clusters that look damaged or doubled."""
+    input:
+        counts=f"{STEPS}/merge_samples/counts.h5ad",
+        lineages=f"{STEPS}/annotate_cells/lineages.parquet",
+        evidence=f"{STEPS}/annotate_cells/evidence.tsv",
+        signatures="resources/signatures.yaml",
+        bins="resources/expression_bins.tsv",
+        code=sources("step", "cells.check"),
+    output:
+        programmes=f"{STEPS}/check_cells/programmes.parquet",
+        profiles=f"{STEPS}/check_cells/profiles.tsv",
+        suspects=f"{STEPS}/check_cells/suspects.tsv",
+        notices=f"{STEPS}/check_cells/notices.tsv",
+    log:
+        f"{LOGS}/check_cells.log",
+    benchmark:
+        f"{BENCHMARKS}/check_cells.tsv"
+    conda:
+        "../../envs/cells.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        sheet=SHEET[[c for c in ("mouse", "sex", "pool_size") if c in SHEET]].to_dict(
+            "index"
+        ),
+    script:
+        "../scripts/check_cells.py"
+
+
 rule assemble_atlas:
     """Put counts, labels and coordinates into one file that scanpy and others open."""
     input:
@@ -155,6 +186,7 @@ rule assemble_atlas:
         connectivities=f"{STEPS}/embed_cells/connectivities.npz",
         distances=f"{STEPS}/embed_cells/distances.npz",
         umap=f"{STEPS}/lay_out_cells/umap.parquet",
+        programmes=f"{STEPS}/check_cells/programmes.parquet",
         code=sources("step", "cells.atlas"),
     output:
         atlas=f"{RESULTS}/atlas.h5ad",

@@ -30,6 +30,9 @@ QUALITY = {
 SAMPLES = list(SHEET.index)
 QUESTIONS = [question["name"] for question in config["design"]["questions"]]
 
+# What steps have to tell; a step with notices of its own adds its table here.
+NOTICES = [f"{STEPS}/{step}/notices.tsv" for step in ("merge_samples", "check_cells")]
+
 
 wildcard_constraints:
     sample="|".join(SAMPLES).replace(".", r"\."),

@@ -97,6 +97,7 @@ rule merge_samples:
         barcodes=f"{STEPS}/merge_samples/barcodes.parquet",
         samples=f"{STEPS}/merge_samples/samples.tsv",
         soup=f"{STEPS}/merge_samples/soup.parquet",
+        notices=f"{STEPS}/merge_samples/notices.tsv",
     log:
         f"{LOGS}/merge_samples.log",
     benchmark:

@@ -331,7 +331,7 @@ rule answer_questions:
 
 
 rule write_tables:
-    """Write what became of every barcode, and the study's samples, composition and mean scores."""
+    """Write what became of every barcode, the study's samples, composition and mean scores, and what is to be told."""
     input:
         barcodes=f"{STEPS}/merge_samples/barcodes.parquet",
         samples=f"{STEPS}/merge_samples/samples.tsv",
@@ -339,8 +339,11 @@ rule write_tables:
         scores=f"{STEPS}/score_tcells/scores.parquet",
         composition=f"{STEPS}/test_composition/proportions.tsv",
         design=f"{STEPS}/check_design/design.json",
-        code=sources("step", "mice.answers.files"),
+        programmes=f"{STEPS}/check_cells/programmes.parquet",
+        notices=NOTICES,
+        code=sources("step", "mice.answers.files", "mice.design.losses", "notices"),
     output:
+        notices=f"{TABLES}/notices.tsv",
         cells=f"{TABLES}/cells.parquet",
         samples=f"{TABLES}/samples.tsv",
         composition=f"{TABLES}/composition.tsv",

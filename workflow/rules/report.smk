@@ -332,6 +332,9 @@ rule write_report:
     """Write the report: one page, the answers first."""
     input:
         answers=f"{TABLES}/answers.tsv",
+        notices=f"{TABLES}/notices.tsv",
+        profiles=f"{STEPS}/check_cells/profiles.tsv",
+        suspects=f"{STEPS}/check_cells/suspects.tsv",
         expression=f"{STEPS}/test_expression/expression.parquet",
         pathways=f"{STEPS}/test_pathways/pathways.parquet",
         composition=f"{STEPS}/test_composition/composition.parquet",

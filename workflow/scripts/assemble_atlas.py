@@ -5,4 +5,7 @@ from livermet.step import Step
 
 with Step(snakemake) as step:
     tables = ("counts", "labels", "barcodes", "pca", "umap", "clusters", "genes", "connectivities", "distances")
-    step.save(atlas=assemble_atlas(*(step.load(name) for name in tables), **step.params["about"]))
+    programmes = step.load("programmes")
+    step.save(
+        atlas=assemble_atlas(*(step.load(name) for name in tables), **step.params["about"], programmes=programmes)
+    )

@@ -86,6 +86,15 @@ def test_obs_holds_the_contract_and_says_what_the_sheet_does_not(parts: dict[str
     assert obs["leiden"].cat.categories.tolist() == [str(number) for number in range(11)]
 
 
+def test_programmes_are_in_obs_where_they_are_given(parts: dict[str, Any]) -> None:
+    cells = parts["counts"].obs_names
+    programmes = pd.DataFrame({"stress_score": np.arange(70) / 70, "phase": ["G1", "S"] * 35}, index=cells).iloc[::-1]
+    obs = assemble_atlas(**parts, **ABOUT, programmes=programmes).obs
+    np.testing.assert_allclose(obs["stress_score"], np.arange(70) / 70, rtol=1e-6)
+    assert obs["phase"].tolist() == ["G1", "S"] * 35
+    assert obs["phase"].cat.categories.tolist() == ["G1", "S"]
+
+
 def test_it_is_written_without_nullable_strings_and_reads_back(parts: dict[str, Any], tmp_path: Path) -> None:
     atlas = assemble_atlas(**parts, **ABOUT)
     save(atlas, tmp_path / "atlas.h5ad")

@@ -150,13 +150,43 @@ def test_sample_without_a_cell_is_set_aside(parts: tuple, caplog: pytest.LogCapt
     merged = merge_samples(counts, qualities, soups, SHEET)
     assert set(merged.counts.obs["sample"]) == {"s1"}
     assert "sample 's2' is set aside" in caplog.text
-    assert merged.samples["note"].tolist() == ["set aside: no cell passes quality control", ""]
+    assert merged.samples["note"].tolist() == ["set aside: none of its 3 barcodes passes quality control", ""]
     assert len(merged.barcodes) == 5
+    [told] = merged.notices.to_dict("records")
+    assert told["sample"] == "s2"
+    assert told["level"] == "loud"
+    assert "Mouse m2 has no cells of it" in told["what"]
+    assert told["evidence"] == "3 barcodes; too few genes: 3, too few UMIs: 3"
+
+
+def test_sample_with_a_handful_of_cells_says_how_many(parts: tuple) -> None:
+    counts, qualities, soups = parts
+    why = "sample set aside (2 of its cells pass, fewer than 50)"
+    qualities[0] = quality(counts[0], [False] * 3).assign(drop_reason=["too few UMIs (3 < 500)", why, why])
+    merged = merge_samples(counts, qualities, soups, SHEET)
+    assert merged.samples["note"].tolist() == ["set aside: 2 of its cells pass, fewer than 50", ""]
+    assert merged.samples["dropped: sample set aside"].tolist() == [2, 0]
+    assert "set aside: 2 of its cells pass, fewer than 50. Mouse m2" in merged.notices["what"].iloc[0]
+
+
+def test_known_doublets_check_the_scores(parts: tuple) -> None:
+    counts, qualities, soups = parts
+    qualities[0] = qualities[0].assign(known_doublet=["doublet", "singlet", "singlet"], doublet_score=[0.5, 0.7, 0.2])
+    [told] = merge_samples(counts, qualities, soups, SHEET).notices.to_dict("records")
+    assert (told["sample"], told["level"]) == ("s2", "quiet")
+    assert "knows 1 doublets of sample s2" in told["what"]
+    assert "in 50% of pairs" in told["evidence"]
+
+
+def test_nothing_to_tell(parts: tuple) -> None:
+    assert merge_samples(*parts, SHEET).notices.empty
 
 
 def test_no_cell_in_any_sample(parts: tuple) -> None:
     counts, _, soups = parts
-    with pytest.raises(InputError, match="no cell passes quality control"):
+    with pytest.raises(
+        InputError, match="'s1': it is set aside: none of its 2 barcodes passes quality control, and so is"
+    ):
         merge_samples(counts, [quality(counts[0], [False] * 3), quality(counts[1], [False] * 2)], soups, SHEET)
 
 

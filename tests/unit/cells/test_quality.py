@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 from tests.unit.cells.toy_sample import make_sample
 
+from livermet.cells.dead_samples import soup_distance
 from livermet.cells.quality import assess_quality, drop_counts, measure, mitochondrial_cut, outliers
 from livermet.settings import Quality
 from livermet.step import load, save
@@ -20,7 +21,8 @@ MIXED = {"lymphocyte": 250, "neutrophil": 60, "macrophage": 200, "platelet": 40}
 
 
 def assess(toy: Any, raw: Any = None, **settings: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return assess_quality(toy.adata, raw, sample="s1", seed=1, **{**SETTINGS, **settings})
+    settings = {**SETTINGS, "min_cells_per_sample": 1, **settings}
+    return assess_quality(toy.adata, raw, sample="s1", seed=1, **settings)
 
 
 def test_metrics_by_hand() -> None:
@@ -132,3 +134,68 @@ def test_nothing_left_is_no_error_here() -> None:
     table, soup = assess(make_sample({"lymphocyte": 30}), min_umis=10**6)
     assert not table["kept"].any()
     assert soup["soup"].sum() == pytest.approx(1)
+
+
+def test_sample_of_a_handful_of_cells_is_set_aside_whole() -> None:
+    toy = make_sample({"lymphocyte": 12})
+    table, _ = assess(toy, min_genes=100, min_cells_per_sample=50)
+    assert not table["kept"].any()
+    assert set(table["drop_reason"]) == {"sample set aside (12 of its cells pass, fewer than 50)"}
+    assert drop_counts(table) == {"sample set aside": 12}
+
+
+def test_sample_of_soup_is_set_aside() -> None:
+    toy = make_sample(MIXED, rho=0.05)
+    rng = np.random.default_rng(1)
+    soup = sp.csr_matrix(rng.multinomial(900, toy.soup, size=toy.adata.n_obs).astype(np.int32))
+    drowned = make_sample(MIXED, rho=0.05)
+    drowned.adata.X = soup
+    table, _ = assess(drowned, toy.empty, min_genes=50)
+    assert not table["kept"].any()
+    assert table["drop_reason"].str.contains("its cells are no farther from its empty droplets than draws").mean() > 0.9
+    assert assess(toy, toy.empty, min_genes=50)[0]["kept"].mean() > 0.95
+
+
+@pytest.mark.parametrize("kinds", [MIXED, {"lymphocyte": 200}, {"platelet": 60, "lymphocyte": 10}])
+def test_cells_are_farther_from_the_soup_than_draws_from_it(kinds: dict[str, int]) -> None:
+    toy = make_sample(kinds, rho=0.3)
+    _, soup = assess(toy, toy.empty, min_genes=50)
+    everyone = np.ones(toy.adata.n_obs, dtype=bool)
+    assert soup_distance(toy.adata.X, everyone, soup, 1) > 1.4
+    drawn = np.random.default_rng(1).multinomial(3000, toy.soup, size=60)
+    assert soup_distance(sp.csr_matrix(drawn), np.ones(60, dtype=bool), soup, 1) == pytest.approx(1, abs=0.1)
+    assert soup_distance(toy.adata.X, everyone, soup.assign(source="estimated"), 1) == np.inf
+
+
+def test_small_good_cells_beside_large_ones_are_kept() -> None:
+    """1,200 UMIs beside 11,000, a tenth of the sample: none may go for its size, and debris of their size must go."""
+    toy = make_sample({"lymphocyte": 150, "neutrophil": 45, "macrophage": 260}, seed=9)
+    dense = toy.adata.X.toarray()
+    rng = np.random.default_rng(3)
+    dying = np.arange(10)  # lymphocytes that kept a fifth of their RNA and all their mitochondria
+    lost = rng.binomial(dense[dying], 0.25)
+    lost[:, -4:] += rng.poisson(0.3 * lost.sum(axis=1, keepdims=True) / 4, size=(10, 4))
+    dense[dying] = lost
+    toy.adata.X = sp.csr_matrix(dense.astype(np.int32))
+    table, _ = assess(toy, min_genes=100)
+    whole = np.ones(len(dense), dtype=bool)
+    whole[dying] = False
+    kept = table["kept"].groupby(np.where(whole, toy.kind, "dying")).mean()
+    assert kept["neutrophil"] > 0.97
+    assert kept["lymphocyte"] > 0.97
+    assert kept["macrophage"] > 0.97
+    assert kept["dying"] == 0
+
+
+def test_doublets_known_by_multiplexing_are_called_whatever_their_score() -> None:
+    toy = make_sample(MIXED, n_doublets=20)
+    toy.adata.obs["known_doublet"] = np.where(toy.is_doublet, "doublet", "singlet")
+    table, _ = assess(toy, min_genes=50)
+    assert table.loc[toy.is_doublet, "is_doublet"].all()
+    assert not table.loc[toy.is_doublet, "kept"].any()
+    told = table.loc[toy.is_doublet, "drop_reason"]
+    assert told.str.contains(r"doublet by its tags \(known by multiplexing\)|doublet \(score").all()
+    without = make_sample(MIXED, n_doublets=20)
+    pd.testing.assert_series_equal(assess(without, min_genes=50)[0]["doublet_score"], table["doublet_score"])
+    marked, _ = assess(toy, min_genes=50, remove_doublets=False)
+    assert marked.loc[toy.is_doublet, "kept"].mean() > 0.9

@@ -9,9 +9,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from livermet.notices import LOUD, Notice, tabulate
 from livermet.plots.style import blank
 from livermet.report.details import (
     table_of_samples,
@@ -75,6 +77,14 @@ def results(toy: SimpleNamespace) -> Results:
         {"leiden": ["0"], "lineage": ["T_cell"], "n_cells": [100], "score": [0.8], "markers": ["Cd3e 0.90"]}
     )
     coverage = pd.DataFrame({"signature": ["Treg"], "n_genes": [10], "n_found": [9], "share": [0.9]})
+    profiles = pd.DataFrame(
+        {"sample": ["s01"], "xist_umis": [310], "y_umis": [2], "sex_found": ["female"], "stress_score": [0.31],
+         "share_S": [0.04], "share_G2M": [0.03], "share_unassigned": [0.01]}
+    )  # fmt: skip
+    suspects = pd.DataFrame(
+        {"leiden": ["4", "5"], "n_cells": [60, 25], "lineage": ["T_cell", "unassigned"], "suspect": [np.nan, "doublets"],
+         "because": [np.nan, "it expresses <both>"]}
+    )  # fmt: skip
     inputs = pd.DataFrame({"sample": ["s01"], "file": ["x/matrix.mtx.gz"], "bytes": [123456], "sha256": ["a" * 64]})
     return Results(
         answers=toy.answers, expression=toy.expression, pathways=toy.pathways, composition=toy.composition,
@@ -82,6 +92,7 @@ def results(toy: SimpleNamespace) -> Results:
         stability=toy.stability, cluster_stability=toy.cluster_stability, integration=toy.integration, groups=toy.groups,
         tcell_integration=toy.integration.iloc[:0], tcell_groups=toy.groups.iloc[:0],
         coverage=coverage, inputs=inputs, tests=toy.tests, calls=toy.calls, label_permutations=toy.label_permutations, truth=toy.truth,
+        notices=tabulate([]), profiles=profiles, suspects=suspects,
     )  # fmt: skip
 
 
@@ -246,9 +257,43 @@ def test_a_study_without_results_has_a_page(toy: SimpleNamespace, results: Resul
         "coverage",
         "inputs",
         "label_permutations",
+        "profiles",
+        "suspects",
     )
     nothing = replace(results, truth=None, **{name: getattr(results, name).iloc[:0] for name in names})
     page = page_of(toy, nothing, images={})
     assert read(page).open == []
     assert page.count("No endpoint was declared, and nothing can be estimated") == 3
     assert 'id="mechanism"' not in page
+
+
+def test_notices_stand_before_the_answers_loud_ones_open(toy: SimpleNamespace, results: Results) -> None:
+    told = [
+        Notice("s07", "merge_samples", "The sample is set aside.", "12 cells", "Look at <it>", LOUD),
+        Notice("s01, s02", "merge_samples", "They share 9 barcodes."),
+    ]
+    page = page_of(toy, replace(results, notices=tabulate(told)))
+    assert read(page).open == []
+    loud, quiet, answers = (page.index(text) for text in ("<b>s07</b>", "<b>s01, s02</b>", 'id="answers"'))
+    assert loud < quiet < answers
+    assert "12 cells." in page
+    assert "Look at &lt;it&gt;." in page
+    assert "1 smaller thing that" in page
+    assert 'id="told"' not in page_of(toy, results)
+
+
+def test_quality_tells_sexes_and_suspect_clusters(toy: SimpleNamespace, results: Results) -> None:
+    page = page_of(toy, results)
+    assert "Sex of the cells" in page
+    assert ">female<" in page
+    assert "it expresses &lt;both&gt;" in page
+    assert page.count("Clusters to be looked at") == 1
+    sound = page_of(toy, replace(results, suspects=results.suspects.iloc[:1]))
+    assert "Clusters to be looked at" not in sound
+
+
+def test_mice_without_cells_are_counted_as_missing(toy: SimpleNamespace, results: Results) -> None:
+    n_mice = toy.samples["mouse"].nunique()
+    assert f"<dt>mice</dt><dd>{n_mice}</dd>" in page_of(toy, results)
+    barcodes = toy.barcodes.assign(kept=toy.barcodes["kept"] & (toy.barcodes["mouse"] != "m01"))
+    assert f"<dt>mice</dt><dd>{n_mice - 1} of {n_mice}</dd>" in page_of(toy, replace(results, barcodes=barcodes))

@@ -55,6 +55,7 @@ class Quality(Section):
         description="auto: where `path` is a raw matrix (no `raw_path`, and most barcodes hold next to nothing) cells are "
         "told from empty droplets; never: every barcode is taken for a cell",
     )
+    min_cells_per_sample: int = Field(50, ge=1, description="a sample that keeps fewer cells is set aside, by name")
 
 
 class Embed(Section):
@@ -290,7 +291,8 @@ class Multiverse(Section):
     )
     mads: list[Annotated[float, Field(gt=0)]] = Field([3.0, 5.0, 7.0], description="strictness of the adaptive cuts")
     doublets: list[Literal["remove", "keep", "strict"]] = Field(
-        ["remove", "keep"], description="called doublets: remove, keep, or strict (called at twice the expected rate)"
+        ["remove", "keep"],
+        description="called doublets: remove, keep, or strict (called as if twice as many were there)",
     )
     integrate: list[Integration] = Field(
         ["harmony", "none"], description="how batches are brought together, as in `embed.integrate`"

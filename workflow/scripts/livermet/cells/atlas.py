@@ -20,6 +20,7 @@ from livermet.keys import (
     LINEAGE,
     METRICS,
     MOUSE,
+    PHASE,
     SAMPLE,
     STATE,
     SYMBOL,
@@ -49,6 +50,7 @@ def assemble_atlas(
     study: str,
     species: str,
     n_neighbors: int,
+    programmes: pd.DataFrame | None = None,
 ) -> AnnData:
     """Put everything known about the kept cells into one AnnData.
 
@@ -70,6 +72,8 @@ def assemble_atlas(
         Cells x cells, in the order of `pca`.
     study, species, n_neighbors
         Written to `uns`.
+    programmes
+        Index `cell`; stress and cell-cycle scores, and the phase.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def assemble_atlas(
     atlas = anndata.AnnData(
         X=log_normalise(raw),
         layers=layers,
-        obs=_describe_cells(counts.obs, labels, barcodes, clusters),
+        obs=_describe_cells(counts.obs, labels, barcodes, clusters, programmes),
         var=_describe_genes(counts.var, genes),
         obsm={
             "X_pca": pca.reindex(cells).to_numpy(dtype=np.float32),
@@ -117,9 +121,13 @@ def assemble_atlas(
 
 
 def _describe_cells(
-    obs: pd.DataFrame, labels: pd.DataFrame, barcodes: pd.DataFrame, clusters: pd.DataFrame
+    obs: pd.DataFrame,
+    labels: pd.DataFrame,
+    barcodes: pd.DataFrame,
+    clusters: pd.DataFrame,
+    programmes: pd.DataFrame | None,
 ) -> pd.DataFrame:
-    """Columns of `obs`: contract first, then the sheet's others, quality, other resolutions."""
+    """Columns of `obs`: contract first, then the sheet's others, quality, programmes, other resolutions."""
     cells = obs.index
     table = pd.DataFrame(index=pd.Index(cells.astype(object), name=CELL))
     for column in CONTRACT:
@@ -136,6 +144,10 @@ def _describe_cells(
         table[column] = barcodes[column].reindex(cells).to_numpy()
     if IS_DOUBLET in barcodes:
         table[IS_DOUBLET] = barcodes[IS_DOUBLET].reindex(cells).to_numpy(dtype=bool)
+    programmes = pd.DataFrame(index=cells) if programmes is None else programmes
+    for column in map(str, programmes.columns):
+        values = programmes[column].reindex(cells)
+        table[column] = _categories(values.to_numpy()) if column == PHASE else values.to_numpy(dtype=np.float32)
     for column in map(str, clusters.columns):
         if column.startswith(f"{LEIDEN}_"):
             table[column] = _categories(clusters[column].reindex(cells).to_numpy())

@@ -2,8 +2,9 @@
 
 After Scrublet (Wolock, Lopez and Klein 2019, doi:10.1016/j.cels.2018.11.005): pairs of observed cells are added up, and
 a cell among whose neighbours such sums are frequent is likely to be one. What differs from Scrublet: only pairs of unlike
-cells are added up, neighbours are few and weighted by distance, depth counts as a coordinate, and several sizes of
-neighbourhood are averaged.
+cells are added up, neighbours are few and weighted by distance, depth counts as a coordinate, several sizes of space and
+neighbourhood are averaged, and how well two kinds explain the cell counts, too. How many doublets there are is estimated
+from the sample, not taken from the number of cells, so that none are called where none are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from livermet.cells.sketch import Sketch, nearest, umis
+from livermet.cells.doublet_evidence import log_odds, pair_gain, weigh
+from livermet.cells.sketch import Sketch, umis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,18 +25,21 @@ if TYPE_CHECKING:
 log = logging.getLogger("livermet")
 
 MIN_CELLS = 50  # below, neighbourhoods say nothing
-SIMULATED_PER_CELL = 7  # in small samples, where the draw of pairs would be heard
-MAX_SIMULATED = 20_000  # in large samples, but never fewer than one a cell
-N_JUDGED = 1_000  # simulated doublets that are scored themselves, for the threshold
-# The score is the mean over two sizes of space and of neighbourhood: rare kinds need small ones, the rest large ones.
-COMPONENTS = (8, 16)
-NEIGHBORHOODS = (0.2, 0.35)  # times sqrt(cells)
-MIN_NEIGHBORS = 10
-NEAR = 6  # the neighbour whose distance sets the scale of the weights
+# Few in small samples would let the draw of pairs be heard; more in large ones gain nothing.
+SIMULATED_PER_CELL, MIN_SIMULATED, MAX_SIMULATED = 3, 2_000, 6_000
+N_JUDGED = 1_000  # simulated doublets that are scored themselves, for the weights and the threshold
+COMPONENTS = (4, 8, 16)  # leading components of each space in which neighbours are sought
 DEPTH_OF_TWO = 0.8  # a droplet with two cells yields less than both apart
 DEPTH_WEIGHT = 0.3  # standard deviations of the first component per unit of log depth
-MIN_SEPARATION = 0.80  # AUROC of unlike simulated pairs against observed cells below which nobody is called
-TAIL = 0.10  # of the simulated unlike pairs may score below the cut
+# AUROC of the neighbourhoods of simulated pairs against those of observed cells below which nobody is called: in a sample
+# of one kind of cell, pairs differ from cells by their depth alone.
+MIN_SEPARATION = 0.80
+CUTS = np.linspace(0.02, 0.80, 79)  # quantiles of the simulated pairs at which a threshold may lie
+# Cuts from which the share of doublets is estimated: below, single cells count, too; above lie pairs of kinds of which no
+# two met in this sample.
+LOWEST, HIGHEST = 0.30, 0.80
+LOW = 0.10  # quantile of the estimates of these cuts
+MIN_PRECISION = 0.4  # of the calls, as estimated
 CHANCE = 1.0  # standard deviations (Poisson) that the number called may lie above the expected
 
 
@@ -52,12 +57,15 @@ class Doublets:
         NaN where nobody can be called.
     expected_rate
         Share expected from the number of cells.
+    estimated_rate
+        Share of doublets of unlike cells, estimated from the scores; NaN where there are none.
     """
 
     score: NDArray[np.float64]
     is_doublet: NDArray[np.bool_]
     threshold: float
     expected_rate: float
+    estimated_rate: float
 
 
 def score_doublets(
@@ -68,6 +76,7 @@ def score_doublets(
     n_recovered: int,
     expected_doublet_rate_per_1000: float,
     seed: int,
+    times: float = 1.0,
 ) -> Doublets:
     """Score cells and call doublets.
 
@@ -85,6 +94,8 @@ def score_doublets(
         Share of doublets per 1,000 recovered cells.
     seed
         Seed of the simulated pairs.
+    times
+        Call as if doublets were this many times as frequent as expected and estimated.
 
     Returns
     -------
@@ -92,35 +103,33 @@ def score_doublets(
     """
     n_cells = counts.shape[0]
     rate = float(np.clip(expected_doublet_rate_per_1000 * n_recovered / 1000, 1e-4, 0.5))
+    nothing = Doublets(np.full(n_cells, np.nan), np.zeros(n_cells, dtype=bool), np.nan, rate, np.nan)
     if n_cells < MIN_CELLS:
         log.info("doublets: %d cells are too few to score (%d needed)", n_cells, MIN_CELLS)
-        return Doublets(np.full(n_cells, np.nan), np.zeros(n_cells, dtype=bool), np.nan, rate)
-    n_pairs = max(n_cells, min(SIMULATED_PER_CELL * n_cells, MAX_SIMULATED))
+        return nothing
+    n_pairs = min(max(SIMULATED_PER_CELL * n_cells, MIN_SIMULATED), MAX_SIMULATED)
     pairs = draw_pairs(n_cells, n_pairs, np.random.default_rng(seed))
     # Two cells of one kind added up look like one: as neighbours they would only blur the picture.
     pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
     if len(pairs) < MIN_CELLS:
         log.info("doublets: one kind of cell, none can be told")
-        return Doublets(np.full(n_cells, np.nan), np.zeros(n_cells, dtype=bool), np.nan, rate)
-    chosen, totals = sp.csr_matrix(counts[:, sketch.genes]), umis(counts)
-    first, second = pairs.T
-    simulated = sp.csr_matrix(chosen[first] + chosen[second])
-    observed_spaces = _spaces(sketch, chosen, totals)
-    simulated_spaces = _spaces(sketch, simulated, totals[first] + totals[second], DEPTH_OF_TWO)
-    spaces = zip(observed_spaces, simulated_spaces, strict=True)
-    odds = np.mean([log_odds(*space) for space in spaces], axis=0)
-    score = posterior(odds, rate)
-    threshold = choose_threshold(score[:n_cells], score[n_cells:], rate)
-    score = score[:n_cells]
-    called = score > threshold if np.isfinite(threshold) else np.zeros(n_cells, dtype=bool)
+        return nothing
+    odds, gain = _compare(counts, sketch, labels, pairs)
+    evidence = weigh(np.column_stack([odds, gain]), n_cells)
+    cut, estimated = np.nan, np.nan
+    if _auroc(odds[n_cells:], odds[:n_cells]) >= MIN_SEPARATION:
+        cut, estimated = choose_threshold(evidence[:n_cells], evidence[n_cells:], min(0.5, times * rate), times)
+    called = evidence[:n_cells] > cut  # never above NaN
+    score, threshold = posterior(evidence[:n_cells], rate), float(posterior(np.array(cut), rate))
     log.info(
-        "doublets: %d called of %d cells (expected %.1f), threshold %.3g",
+        "doublets: %d called of %d cells (%.1f expected from their number, %.1f estimated), threshold %.3g",
         called.sum(),
         n_cells,
         rate * n_cells,
+        estimated * n_cells,
         threshold,
     )
-    return Doublets(score, called, threshold, rate)
+    return Doublets(score, called, threshold, rate, estimated)
 
 
 def draw_pairs(n_cells: int, n_pairs: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -130,46 +139,28 @@ def draw_pairs(n_cells: int, n_pairs: int, rng: np.random.Generator) -> NDArray[
     return np.column_stack([first, second])
 
 
-def _spaces(
-    sketch: Sketch, chosen: sp.csr_matrix, totals: NDArray[np.float64], yielded: float = 1.0
-) -> list[NDArray[np.float32]]:
-    """Coordinates in which neighbours are sought: leading components, and depth, for two cells hold more RNA."""
-    components = sketch.project_chosen(chosen, totals)
-    weighted = (DEPTH_WEIGHT * sketch.spread * np.log(np.maximum(yielded * totals, 1))).astype(np.float32)
-    return [np.column_stack([components[:, :number], weighted]) for number in COMPONENTS]
+def _compare(
+    counts: sp.csr_matrix, sketch: Sketch, labels: NDArray[np.integer[Any]], pairs: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two kinds of evidence for two cells: of every observed cell, then of the first simulated pairs."""
+    n_judged = min(N_JUDGED, len(pairs))
+    chosen, totals = sp.csr_matrix(counts[:, sketch.genes]), umis(counts)
+    first, second = pairs.T
+    together = totals[first] + totals[second]
+    observed = sketch.project_chosen(chosen, totals)
+    simulated = sketch.project_chosen(sp.csr_matrix(chosen[first] + chosen[second]), together)
 
+    def space(points: NDArray[np.float32], depth: NDArray[np.float64], number: int) -> NDArray[np.float32]:
+        # Two cells hold more RNA than one.
+        weighted = DEPTH_WEIGHT * sketch.spread * np.log(np.maximum(depth, 1))
+        return np.column_stack([points[:, :number], weighted.astype(np.float32)])
 
-def log_odds(observed: NDArray[np.float32], simulated: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How much denser simulated doublets lie around a cell than observed cells do.
-
-    With q the share of simulated doublets among the neighbours (nearer ones weigh more, one pseudo-neighbour is half
-    simulated) and r the number simulated per observed cell: log(q / (r (1 - q))), mean over the sizes of neighbourhood.
-
-    Parameters
-    ----------
-    observed, simulated
-        Coordinates of cells and of simulated doublets.
-
-    Returns
-    -------
-    ndarray
-        Of the observed cells, then of the first 1,000 simulated doublets.
-    """
-    n_observed = len(observed)
-    ratio = len(simulated) / n_observed
-    everyone = np.vstack([observed, simulated])
-    judged = everyone[: n_observed + N_JUDGED]
-    scale = np.sqrt(n_observed) * (1 + ratio)
-    sizes = [min(max(MIN_NEIGHBORS, round(size * scale)), len(everyone) - 1) for size in NEIGHBORHOODS]
-    squares, neighbors = nearest(judged, everyone, max(sizes) + 1)
-    own = neighbors == np.arange(len(judged))[:, None]
-    # The cell itself is no neighbour; among identical cells it may not be listed, then the last one is left out.
-    own[~own.any(axis=1), -1] = True
-    near = np.maximum(squares[:, min(NEAR, min(sizes)), None], 1e-9)
-    weights = np.where(own, 0.0, np.exp(-np.maximum(squares, 0) / near / 2))
-    among = weights * (neighbors >= n_observed)
-    q = [(among[:, : k + 1].sum(axis=1) + 0.5) / (weights[:, : k + 1].sum(axis=1) + 1.0) for k in sizes]
-    return np.asarray(np.mean([np.log(share / (ratio * (1 - share))) for share in q], axis=0))
+    odds = [
+        log_odds(space(observed, totals, number), space(simulated, DEPTH_OF_TWO * together, number), n_judged)
+        for number in COMPONENTS
+    ]
+    gain = pair_gain(np.vstack([observed, simulated[:n_judged]]), observed, labels)
+    return np.mean(odds, axis=0), gain
 
 
 def posterior(odds: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
@@ -178,24 +169,51 @@ def posterior(odds: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-(odds + prior))))
 
 
-def choose_threshold(score: NDArray[np.float64], unlike: NDArray[np.float64], rate: float) -> float:
-    """Score above which a cell is called a doublet.
+def choose_threshold(
+    score: NDArray[np.float64], unlike: NDArray[np.float64], rate: float, times: float = 1.0
+) -> tuple[float, float]:
+    """Evidence above which a cell is called a doublet, and the share of doublets that the scores speak for.
 
-    Two bounds, the higher of which holds: below the first lie a tenth of the simulated pairs; above the
-    second lie no more cells than the expected number and its chance. Where the simulated pairs of unlike cells
-    do not stand clear of the observed cells, as in a sample of one kind of cell, nobody is called.
+    If a share p of the cells were doublets like the simulated ones, at least p S(c) of the cells would lie above any cut c,
+    S(c) being the share of the simulated above it. The share of cells above, over S(c), is thus never below p, and nearest
+    to it where nearly all cells above the cut are doublets: the smallest such ratio estimates p (Blanchard, Lee and Scott
+    2010, Semi-supervised novelty detection, JMLR 11). A low quantile of the ratios stands for the smallest, which in a
+    small sample hangs on a cell or two. The threshold is the cut with the best F1 of the calls, as estimated with p, at an
+    estimated precision of `MIN_PRECISION` or more; but no more cells are called than the expected number and its chance.
+    Where p is 0, nobody is called.
+
+    Parameters
+    ----------
+    score, unlike
+        Of the cells and of simulated doublets of unlike cells.
+    rate
+        Share of doublets expected, at most.
+    times
+        Take p this many times as large.
 
     Returns
     -------
-    float
-        NaN where nobody can be called.
+    threshold, estimated
+        The first is NaN where nobody is called.
     """
-    if len(unlike) < MIN_CELLS or _auroc(unlike, score) < MIN_SEPARATION:
-        return float("nan")
-    expected = rate * len(score)
+    n_cells = len(score)
+    cuts = np.quantile(unlike, CUTS)
+    above = 1 - np.searchsorted(np.sort(score), cuts, side="right") / n_cells
+    found = 1 - np.searchsorted(np.sort(unlike), cuts, side="right") / len(unlike)
+    telling = (cuts >= np.quantile(unlike, LOWEST)) & (cuts <= np.quantile(unlike, HIGHEST)) & (found > 0)
+    if not telling.any():
+        return float("nan"), float("nan")
+    estimated = float(np.quantile(above[telling] / found[telling], LOW))
+    share = times * estimated
+    true = np.minimum(share * found, above)
+    precise = (above > 0) & (true >= MIN_PRECISION * above)
+    if share * n_cells < 1 or not precise.any():
+        return float("nan"), estimated
+    expected = rate * n_cells
     most = int(np.ceil(expected + CHANCE * np.sqrt(expected)))
-    bound = np.sort(score)[::-1][most] if most < len(score) else -np.inf
-    return float(max(np.quantile(unlike, TAIL), bound))
+    bound = np.sort(score)[::-1][most] if most < n_cells else -np.inf
+    f1 = np.where(precise, 2 * true / (above + share), -1.0)
+    return float(max(cuts[int(np.argmax(f1))], bound)), estimated
 
 
 def _auroc(high: NDArray[np.float64], low: NDArray[np.float64]) -> float:

@@ -11,8 +11,9 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.cells.correct import LEFT, UNCORRECTED
+from livermet.cells.dead_samples import SET_ASIDE
 from livermet.cells.quality import drop_counts
-from livermet.cells.twins import find_twins
+from livermet.cells.twins import find_shared_barcodes, find_twins
 from livermet.errors import InputError, Problem
 from livermet.inputs.genes import is_ensembl, mark_genes, sum_genes
 from livermet.keys import (
@@ -22,10 +23,13 @@ from livermet.keys import (
     AMBIENT_HIGH,
     AMBIENT_LOW,
     CELL,
+    DOUBLET_SCORE,
+    DROP_REASON,
     GENE_ID,
     IS_DOUBLET,
     KEPT,
     KIND,
+    KNOWN_DOUBLET,
     MITO,
     MOUSE,
     N_GENES,
@@ -34,6 +38,7 @@ from livermet.keys import (
     SOUP_SOURCE,
     SYMBOL,
 )
+from livermet.notices import LOUD, Notice, tabulate
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,12 +50,13 @@ NOT_IN_OBS = ("path", "raw_path")
 
 
 class Merged(NamedTuple):
-    """What :func:`merge_samples` gives: counts, every barcode, every sample, every sample's soup."""
+    """What :func:`merge_samples` gives: counts, every barcode, every sample, every sample's soup, what is to be told."""
 
     counts: AnnData
     barcodes: pd.DataFrame
     samples: pd.DataFrame
     soup: pd.DataFrame
+    notices: pd.DataFrame
 
 
 def merge_samples(
@@ -77,6 +83,7 @@ def merge_samples(
         sheet and input; all barcodes with their mouse; one row a sample; genes x samples, ambient profiles. Of corrected
         counts, obs `n_umis` and `n_genes` are those that are left, `ambient_fraction` what may be ambient among them still
         (what was found stands with the barcodes), and layers["uncorrected"] are the counts as they were read.
+        Notices of samples that were set aside and of samples that share barcodes.
 
     Raises
     ------
@@ -96,11 +103,12 @@ def merge_samples(
     if not any(item.any() for item in kept):
         raise InputError(
             Problem(
-                "all samples",
-                "no cell passes quality control",
-                "at least one",
+                f"sample '{name}'",
+                f"it is {why_set_aside(table)}, and so is every other: no cell passes quality control",
+                "at least one sample with cells",
                 "Look at drop_reason in the quality tables and at `quality:` in the config",
             )
+            for name, table in zip(names, qualities, strict=True)
         )
     blocks = [
         _widen(adata, genes.index, np.flatnonzero(keep), name)
@@ -118,12 +126,15 @@ def merge_samples(
     barcodes = pd.concat(list(qualities)).drop(columns=KIND, errors="ignore")
     barcodes[MOUSE] = sheet.loc[barcodes[SAMPLE], MOUSE].astype(str).to_numpy()
     barcodes.index.name = CELL
-    return Merged(
-        counts,
-        barcodes,
-        summarise(qualities, soups, sheet, corrected),
-        _merge_soups(soups, aliases, genes.index, names),
+    samples_table = summarise(qualities, soups, sheet, corrected)
+    notices = tabulate(
+        [
+            *_tell_set_aside(samples_table),
+            *_tell_known_doublets(qualities, names),
+            *find_shared_barcodes(qualities, sheet),
+        ]
     )
+    return Merged(counts, barcodes, samples_table, _merge_soups(soups, aliases, genes.index, names), notices)
 
 
 def shared_ids(tables: Sequence[pd.DataFrame]) -> dict[str, str]:
@@ -197,9 +208,9 @@ def summarise(
         row[SOUP_SOURCE] = str(soup["source"].iloc[0])
         row |= {key: soup[key].iloc[0] for key in (AMBIENT_FOUND_BY, AMBIENT_LOW, AMBIENT_HIGH)}
         row[AMBIENT_CORRECTED] = corrected and bool(table[AMBIENT].notna().any())
-        row["note"] = "" if len(kept) else "set aside: no cell passes quality control"
+        row["note"] = "" if len(kept) else why_set_aside(table)
         if not len(kept):
-            log.warning("sample '%s' is set aside: none of its %d barcodes passes quality control", name, len(table))
+            log.warning("sample '%s' is %s", name, row["note"])
         rows.append(row)
     frame = pd.DataFrame(rows)
     dropped = [column for column in map(str, frame) if column.startswith("dropped: ")]
@@ -235,6 +246,57 @@ def _note_correction(
         [adata.obs[LEFT].to_numpy(dtype=float)[keep] for adata, keep in zip(unified, kept, strict=True)]
     )
     log.info("counts are corrected: %d of %d UMIs left", counts.obs[N_UMIS].sum(), counts.layers[UNCORRECTED].sum())
+
+
+def why_set_aside(table: pd.DataFrame) -> str:
+    """In words, why a sample without kept cells has none: from its quality table."""
+    said = table[DROP_REASON].str.extract(rf"{SET_ASIDE} \((.*)\)$", expand=False).dropna()
+    return f"set aside: {said.iloc[0] if len(said) else f'none of its {len(table)} barcodes passes quality control'}"
+
+
+def _tell_set_aside(samples: pd.DataFrame) -> list[Notice]:
+    dropped = [column for column in map(str, samples) if column.startswith("dropped: ")]
+    notices = []
+    for _, row in samples[samples["n_kept"] == 0].iterrows():
+        reasons = sorted(
+            ((int(row[name]), name.removeprefix("dropped: ")) for name in dropped if row[name]), reverse=True
+        )
+        notices.append(
+            Notice(
+                str(row[SAMPLE]),
+                "merge_samples",
+                f"The sample is {row['note']}. Mouse {row[MOUSE]} has no cells of it in any answer.",
+                f"{row['n_barcodes']} barcodes; " + ", ".join(f"{reason}: {number}" for number, reason in reasons),
+                "Look at its library and at `quality:` in the config, or take its row out of the sheet",
+                LOUD,
+            )
+        )
+    return notices
+
+
+def _tell_known_doublets(qualities: Sequence[pd.DataFrame], names: list[str]) -> list[Notice]:
+    """How well the scores rank the doublets that multiplexing knows: a check of the calls where it knows none."""
+    notices = []
+    for name, table in zip(names, qualities, strict=True):
+        if KNOWN_DOUBLET not in table:
+            continue
+        judged = table[table[DOUBLET_SCORE].notna()]
+        known, clean = (judged.loc[judged[KNOWN_DOUBLET] == word, DOUBLET_SCORE] for word in ("doublet", "singlet"))
+        ranks = pd.concat([known, clean]).rank()
+        pairs = len(known) * len(clean)
+        auroc = (ranks.iloc[: len(known)].sum() - len(known) * (len(known) + 1) / 2) / pairs if pairs else float("nan")
+        notices.append(
+            Notice(
+                name,
+                "merge_samples",
+                f"Multiplexing knows {(table[KNOWN_DOUBLET] == 'doublet').sum()} doublets of sample {name}; they count as called.",
+                f"the scores, which do not see the tags, rank a known doublet above a singlet in {auroc:.0%} of pairs"
+                if pairs
+                else "none of them was scored",
+                "Doublets of one tag are not among the known; the scores look for these",
+            )
+        )
+    return notices
 
 
 def _widen(adata: AnnData, genes: pd.Index, cells: NDArray[np.intp], name: str) -> sp.csr_matrix:

@@ -14,6 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.cells.ambient import ambient_share, soup_profile
+from livermet.cells.dead_samples import SET_ASIDE, soup_distance, why_dead
 from livermet.cells.doublets import score_doublets
 from livermet.cells.sketch import Sketch, find_clusters, fit_sketch, nearest
 from livermet.keys import (
@@ -34,6 +35,7 @@ from livermet.keys import (
     IS_RIBO,
     KEPT,
     KIND,
+    KNOWN_DOUBLET,
     MITO,
     N_GENES,
     N_UMIS,
@@ -68,6 +70,7 @@ def assess_quality(
     min_mitochondrial_cut: float,
     remove_doublets: bool,
     expected_doublet_rate_per_1000: float,
+    min_cells_per_sample: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure every barcode of a sample and say which are kept, and why not.
 
@@ -93,6 +96,8 @@ def assess_quality(
         Whether called doublets are dropped.
     expected_doublet_rate_per_1000
         Share of doublets per 1,000 recovered cells.
+    min_cells_per_sample
+        Fewer cells kept: the whole sample is set aside. So is one whose barcodes are draws from its empty droplets.
 
     Returns
     -------
@@ -107,7 +112,9 @@ def assess_quality(
     check_outliers(reasons, table, labels, mads, min_mitochondrial_cut, max_mitochondrial_fraction)
     check_doublets(reasons, table, counts.X, sketch, labels, expected_doublet_rate_per_1000, seed, remove_doublets)
     table[KIND] = labels
+    check_known_doublets(reasons, table, counts.obs, remove_doublets)
     soup = _add_ambient(table, counts, raw)
+    set_aside(reasons, counts.X, soup, min_cells_per_sample, seed)
     table[KEPT] = passing(reasons)
     table[DROP_REASON] = ["; ".join(item) for item in reasons]
     log.info("%s: %d of %d barcodes kept", sample, table[KEPT].sum(), len(table))
@@ -128,13 +135,13 @@ def assess_quality(
         AMBIENT,
         KIND,
     ]
-    return table[columns], soup
+    return table[columns + [KNOWN_DOUBLET] * (KNOWN_DOUBLET in table)], soup
 
 
 def measure(counts: AnnData) -> pd.DataFrame:
     """UMIs, genes, and mitochondrial, ribosomal and haemoglobin share of every barcode (index `cell`), and if it is empty."""
     X = sp.csr_matrix(counts.X)
-    totals = np.asarray(X.sum(axis=1, dtype=np.int64)).ravel()
+    totals = np.asarray(X @ np.ones(X.shape[1], dtype=np.int64))
     table: pd.DataFrame = counts.obs[[SAMPLE, BARCODE]].astype(str)
     table.index.name = CELL
     table[N_UMIS] = totals
@@ -181,6 +188,14 @@ def check_outliers(
     cut = mitochondrial_cut(table[MITO].to_numpy()[within], mads, min_mitochondrial_cut, max_mitochondrial_fraction)
     beyond = (table[MITO] > cut) & within
     _flag(reasons, table[MITO], f"mitochondrial share too high ({{:.3f}} > {cut:.3f})", beyond)
+
+
+def set_aside(reasons: Reasons, X: Any, soup: pd.DataFrame, min_cells: int, seed: int) -> None:
+    """Add a reason against every cell that passes so far, where the sample died (:mod:`livermet.cells.dead_samples`)."""
+    within = passing(reasons)
+    why = why_dead(int(within.sum()), min_cells, soup_distance(X, within, soup, seed))
+    for place in np.flatnonzero(within) if why else ():
+        reasons[place].append(f"{SET_ASIDE} ({why})")
 
 
 def drop_counts(table: pd.DataFrame) -> dict[str, int]:
@@ -287,6 +302,7 @@ def check_doublets(
     per_1000: float,
     seed: int,
     remove: bool,
+    times: float = 1.0,
 ) -> None:
     """Score the cells that pass so far, in the table (the others have no score), and add doublets to the reasons."""
     table[DOUBLET_SCORE], table[IS_DOUBLET] = np.nan, False
@@ -300,6 +316,7 @@ def check_doublets(
         n_recovered=int((~table[IS_EMPTY]).sum()),
         expected_doublet_rate_per_1000=per_1000,
         seed=seed,
+        times=times,
     )
     cells = table.index[chosen]
     table.loc[cells, DOUBLET_SCORE] = found.score
@@ -307,6 +324,23 @@ def check_doublets(
     if remove:
         text = f"doublet (score {{:.3g}} > {found.threshold:.3g})"
         _flag(reasons, table[DOUBLET_SCORE], text, table[IS_DOUBLET])
+
+
+def check_known_doublets(reasons: Reasons, table: pd.DataFrame, obs: pd.DataFrame, remove: bool) -> None:
+    """Add the doublets that multiplexing knows, where it does: they are called whatever their score."""
+    if KNOWN_DOUBLET not in obs:
+        return
+    table[KNOWN_DOUBLET] = obs[KNOWN_DOUBLET].fillna("").astype(str).to_numpy()
+    known = table[KNOWN_DOUBLET] == "doublet"
+    log.info(
+        "doublets: %d known by multiplexing, %d of them called by their score",
+        known.sum(),
+        table.loc[known, IS_DOUBLET].sum(),
+    )
+    new = known & ~table[IS_DOUBLET]
+    table.loc[known, IS_DOUBLET] = True
+    if remove:
+        _flag(reasons, table[DOUBLET_SCORE], "doublet by its tags (known by multiplexing)", new)
 
 
 def _add_ambient(table: pd.DataFrame, counts: AnnData, raw: pd.DataFrame | None) -> pd.DataFrame:

@@ -23,6 +23,14 @@ PLACES = ("layers/counts", "X", "raw/X")  # in the order of preference
 SYMBOL_COLUMNS = ("symbol", "gene_symbol", "gene_symbols", "gene_name", "gene_names", "feature_name", "gene_short_name")
 TYPE_COLUMNS = ("feature_types", "feature_type")
 SAMPLE_SIZE = 50_000
+# Columns in which the usual tools say which droplets hold cells of two tags or donors: Seurat, hashsolo, demuxlet, vireo.
+TAG_COLUMNS = (
+    "hto_classification.global", "hto_classification_global", "multi_classification", "hashsolo_classification",
+    "droplet.type", "droplet_type", "demuxlet", "demultiplexing", "donor_id", "hash_id",
+)  # fmt: skip
+DOUBLET_WORDS = frozenset({"doublet", "doublets", "multiplet", "multiplets", "dbl"})
+NO_WORDS = frozenset({"", "negative", "unassigned", "ambiguous", "amb", "unknown", "nan", "none", "na"})
+DOUBLET, SINGLET = "doublet", "singlet"
 
 
 def first_values(item: Any) -> np.ndarray[Any, Any]:
@@ -114,3 +122,29 @@ def feature_table(var: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {"id": text[identifier], "symbol": text[symbol], "type": "Gene Expression" if kind is None else text[kind]}
     )
+
+
+def read_known_doublets(path: str | Path) -> pd.Series | None:
+    """What multiplexing says of each barcode of an h5ad, from a column of `obs` that goes by a usual name.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    pandas.Series or None
+        Index barcode: "doublet", "singlet" or "" (not told). None where no such column names a doublet.
+    """
+    with reading(path), h5py.File(path, "r") as file:
+        obs = anndata.io.read_elem(file["obs"])
+    for name in obs.columns:
+        if str(name).lower() not in TAG_COLUMNS:
+            continue
+        words = obs[name].astype(str).str.strip().str.lower()
+        if words.isin(DOUBLET_WORDS).any():
+            said = np.select([words.isin(DOUBLET_WORDS), words.isin(NO_WORDS)], [DOUBLET, ""], SINGLET)
+            log.info("%s: obs['%s'] knows %d doublets", path, name, (said == DOUBLET).sum())
+            return pd.Series(said, index=obs.index.astype(str))
+    return None

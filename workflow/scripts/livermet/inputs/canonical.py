@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from livermet.errors import InputError, Problem
+from livermet.inputs.annotated import read_known_doublets
 from livermet.inputs.genes import identify_genes
 from livermet.inputs.readers import read_counts
-from livermet.keys import BARCODE, CELL, IS_HAEMO, IS_MITO, IS_RIBO, SAMPLE
+from livermet.keys import BARCODE, CELL, IS_HAEMO, IS_MITO, IS_RIBO, KNOWN_DOUBLET, SAMPLE
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,7 +37,8 @@ def read_sample(path: str | Path, *, sample: str, species: str) -> AnnData:
     -------
     AnnData
         X csr int32 raw counts, all barcodes of the input in its order; `obs_names` "<sample>_<barcode>", obs `sample`
-        and `barcode`; `var` as :func:`livermet.inputs.genes.identify_genes` gives it.
+        and `barcode`, and `known_doublet` where multiplexing tells (:func:`livermet.inputs.annotated.read_known_doublets`);
+        `var` as :func:`livermet.inputs.genes.identify_genes` gives it.
 
     Raises
     ------
@@ -66,6 +68,9 @@ def canonicalise(adata: AnnData, path: str | Path, *, sample: str, species: str)
         raise InputError(Problem(where, "every count is 0", "counts"))
     names = pd.Index([f"{sample}_{barcode}" for barcode in barcodes], name=CELL)
     adata.obs = pd.DataFrame({SAMPLE: sample, BARCODE: np.asarray(barcodes, dtype=object)}, index=names)
+    known = read_known_doublets(path) if str(path).endswith(".h5ad") else None
+    if known is not None:
+        adata.obs[KNOWN_DOUBLET] = known.reindex(barcodes).to_numpy(dtype=object)
     canonical = identify_genes(adata, species, where)
     marked = canonical.var[[IS_MITO, IS_RIBO, IS_HAEMO]].sum()
     log.info("%s: %d genes; %s", where, canonical.n_vars, ", ".join(f"{n} {name}" for name, n in marked.items()))

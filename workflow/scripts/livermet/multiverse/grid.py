@@ -25,7 +25,7 @@ class CellSet:
     mads
         Median absolute deviations that make an outlier.
     doublets
-        ``remove`` the called ones, ``keep`` them, or ``strict``: call at twice the expected rate and remove.
+        ``remove`` the called ones, ``keep`` them, or ``strict``: call as if twice as many were there and remove.
     """
 
     mads: float

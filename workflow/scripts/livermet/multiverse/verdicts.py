@@ -16,6 +16,7 @@ from livermet.cells.merge import merge_samples
 from livermet.cells.quality import (
     check_bounds,
     check_doublets,
+    check_known_doublets,
     check_outliers,
     find_kinds,
     measure,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("livermet")
 
-STRICT_RATE = 2.0  # times the expected rate of doublets
+STRICT_TIMES = 2.0  # as many doublets as expected and estimated
 
 
 def judge_sample(counts: AnnData, sets: Sequence[CellSet], quality: Mapping[str, Any], *, seed: int) -> pd.DataFrame:
@@ -66,8 +67,9 @@ def judge_sample(counts: AnnData, sets: Sequence[CellSet], quality: Mapping[str,
                 continue
             reasons = [list(item) for item in outlying]
             if one.doublets != KEEP:
-                wanted = min(1.0, rate * (STRICT_RATE if one.doublets == STRICT else 1.0))
-                check_doublets(reasons, table, counts.X, sketch, labels, wanted, seed, remove=True)
+                times = STRICT_TIMES if one.doublets == STRICT else 1.0
+                check_doublets(reasons, table, counts.X, sketch, labels, rate, seed, remove=True, times=times)
+                check_known_doublets(reasons, table, counts.obs, remove=True)
             kept[one.name] = passing(reasons)
     return pd.DataFrame({one.name: kept[one.name] for one in sets}, index=table.index)
 
@@ -83,7 +85,7 @@ def vary_quality(
     *,
     seed: int,
 ) -> tuple[AnnData, pd.DataFrame]:
-    """Counts of all cells that any set keeps, and which sets keep them.
+    """Counts of all cells that any set keeps, and which sets keep them; a sample that the study sets aside stays aside.
 
     Parameters
     ----------
@@ -106,7 +108,10 @@ def vary_quality(
     InputError
         Where no set keeps a cell.
     """
-    judged = [judge_sample(counts, sets, quality, seed=seed) for counts in samples]
+    judged = [
+        judge_sample(counts, sets, quality, seed=seed) & bool(own[KEPT].any())
+        for counts, own in zip(samples, qualities, strict=True)
+    ]
     widest = [
         table.assign(**{KEPT: found.any(axis=1).reindex(table.index).to_numpy(dtype=bool)})
         for table, found in zip(qualities, judged, strict=True)

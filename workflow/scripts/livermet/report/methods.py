@@ -148,8 +148,11 @@ def _write_quality(writer: _Writer, config: Mapping[str, Any], packages: Mapping
         lay more than {quality["mads"]:g} median absolute deviations from the median both of the sample and of cells of their
         own kind, so that no kind of cell is dropped for what it is; and those above a mitochondrial cut found in the same
         way, never below {quality["min_mitochondrial_cut"]:.0%}. Doublets were scored after the idea of Scrublet [@scrublet],
-        against pairs of unlike cells of the same sample added up, at an expected share of
-        {quality["expected_doublet_rate_per_1000"]:.2%} for every 1,000 barcodes; called doublets {doublets}. The share of
+        against pairs of unlike cells of the same sample added up; their share was estimated from the scores, and no more
+        were called than {quality["expected_doublet_rate_per_1000"]:.2%} for every 1,000 barcodes lead to expect; called
+        doublets {doublets}. Samples that kept fewer than {quality["min_cells_per_sample"]} cells, or whose cells were no
+        farther from the empty droplets than draws from these, were set aside. Dissociation stress, cell-cycle phase
+        [@tirosh] and each sample's sex were read from the kept cells and changed nothing. The share of
         ambient RNA was read, after the idea of SoupX [@soupx], from genes that a kind of cell does not express, with the
         ambient profile {" and ".join(part for part in (where, guess) if part)}{unsure}. {kept:,} cells
         ({kept / max(len(facts.barcodes), 1):.1%} of the barcodes) were kept; {_altered(quality["ambient"])}.""",

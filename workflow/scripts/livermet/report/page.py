@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ import pandas as pd
 import yaml
 
 from livermet.keys import AMBIENT_CORRECTED, AMBIENT_FOUND_BY, KEPT, MOUSE, SAMPLE, TIERS
+from livermet.notices import LOUD, QUIET
 from livermet.plots.words import words
-from livermet.report import details, numbers
+from livermet.report import cells, details, numbers
 from livermet.report.answers import make_cards, make_claims
 from livermet.report.doctor import describe_calls, describe_findings
 from livermet.report.figures import make_pictures
@@ -60,6 +61,9 @@ class Results:
     tests: pd.DataFrame
     calls: pd.DataFrame
     label_permutations: pd.DataFrame
+    notices: pd.DataFrame
+    profiles: pd.DataFrame
+    suspects: pd.DataFrame
     truth: pd.DataFrame | None
     opinions: pd.DataFrame | None = None
     marker_coverage: pd.DataFrame | None = None
@@ -134,11 +138,14 @@ def write_page(
         design_columns=list(design["columns"]),
         cell_tests=describe_calls(results.calls, asked),
         samples=details.table_of_samples(results.barcodes, results.samples, factors),
+        profiles=cells.table_of_profiles(results.profiles, results.samples),
+        suspects=cells.table_of_suspects(results.suspects),
         truth=None if results.truth is None else everything(results.truth),
         methods=methods,
         versions=versions,
         inputs=_inputs(results.inputs),
         config_text=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
+        told=_told(results.notices),
         notices=(*_notices(config, results.samples), *NOTICES),
         words=words,
     )  # fmt: skip
@@ -166,15 +173,26 @@ def _notices(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
 
 def _facts(results: Results, config: Mapping[str, Any]) -> dict[str, str]:
     """The study in a few numbers."""
-    kept = int(results.barcodes[KEPT].sum())
+    kept = results.barcodes[results.barcodes[KEPT].astype(bool)]
     return {
-        "mice": f"{results.samples[MOUSE].nunique():,}",
-        "samples": f"{results.samples[SAMPLE].nunique():,}",
-        "cells kept": f"{kept:,}",
+        "mice": _left(kept[MOUSE].nunique(), results.samples[MOUSE].nunique()),
+        "samples": _left(kept[SAMPLE].nunique(), results.samples[SAMPLE].nunique()),
+        "cells kept": f"{len(kept):,}",
         "barcodes read": f"{len(results.barcodes):,}",
         "populations tested": f"{len(config['design']['populations']):,}",
         "questions asked": f"{len(config['design']['questions']):,}",
     }
+
+
+def _left(number: int, total: int) -> str:
+    """How many are left; of how many, where some are not."""
+    return f"{total:,}" if number == total else f"{number:,} of {total:,}"
+
+
+def _told(notices: pd.DataFrame) -> dict[str, list[dict[Hashable, Any]]]:
+    """What the steps have to tell, by how loudly."""
+    table = notices.fillna("").astype(str)
+    return {level: table[table["level"] == level].to_dict("records") for level in (LOUD, QUIET)}
 
 
 def _labels(mechanism: pd.DataFrame) -> dict[str, str]:
