@@ -22,6 +22,7 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
 SAMPLES = list(SHEET.index)
+MACROPHAGES = config["macrophages"]["states"] or []
 QUESTIONS = [question["name"] for question in config["design"]["questions"]]
 
 

@@ -29,6 +29,7 @@ METRICS = (N_UMIS, N_GENES, MITO, RIBO, HAEMO, DOUBLET_SCORE, AMBIENT)
 LEIDEN = "leiden"
 LINEAGE = "lineage"
 STATE = "state"
+PROGRAMMES = "programmes"  # what runs on top of the state (cycling, interferon, ...), names joined by a space
 UNASSIGNED = "unassigned"  # a lineage and a state: never forced
 
 # -- genes: columns of `var`, index is the gene id (Ensembl where there is one) ---------------------------------------

@@ -101,10 +101,10 @@ def _check_simulated(sheet: pd.DataFrame, config: dict[str, Any]) -> list[Proble
 
 
 def _labels(config: dict[str, Any]) -> set[str]:
-    """Lineages and T-cell states that a population may name."""
+    """Lineages and states that a population may name."""
     lineages = _read(config["annotate"]["markers"])["lineages"]
-    states = _read(config["tcells"]["states"])["states"]
-    return {*lineages, *(state["name"] for state in states)}
+    files = filter(None, (config["tcells"]["states"], config["macrophages"]["states"]))
+    return {*lineages, *(state["name"] for path in files for state in _read(path)["states"])}
 
 
 def _tested(design: dict[str, Any], sets: list[dict[str, Any]]) -> dict[str, set[str]]:
@@ -124,6 +124,8 @@ def _read(path: str) -> Any:
 
 def _check_resources(config: dict[str, Any]) -> list[Problem]:
     paths = {"annotate.markers": config["annotate"]["markers"], "tcells.states": config["tcells"]["states"]}
+    if config["macrophages"]["states"]:
+        paths["macrophages.states"] = config["macrophages"]["states"]
     return [
         Problem(f"config {key}", f"there is no '{path}'", remedy="Mend the path or leave the key out for ours")
         for key, path in paths.items()

@@ -10,14 +10,27 @@ import scipy.sparse as sp
 
 from livermet import __version__
 from livermet.cells.normalise import TARGET_SUM, log_normalise
-from livermet.keys import BATCH, CELL, IS_DOUBLET, LEIDEN, LINEAGE, METRICS, MOUSE, SAMPLE, STATE, SYMBOL, TISSUE
+from livermet.keys import (
+    BATCH,
+    CELL,
+    IS_DOUBLET,
+    LEIDEN,
+    LINEAGE,
+    METRICS,
+    MOUSE,
+    PROGRAMMES,
+    SAMPLE,
+    STATE,
+    SYMBOL,
+    TISSUE,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 CONTRACT = (SAMPLE, MOUSE, "site", "treatment", TISSUE, BATCH)
 NOT_RECORDED = "not_recorded"
-LABELS = (LEIDEN, LINEAGE, STATE)
+LABELS = (LEIDEN, LINEAGE, STATE, PROGRAMMES)
 GENE_COLUMNS = ("highly_variable", "highly_variable_rank")
 
 
@@ -43,7 +56,7 @@ def assemble_atlas(
     counts
         Cells x genes, raw counts in X; `obs` holds the sheet's columns.
     labels
-        Index `cell`; `leiden`, `lineage`, `state`.
+        Index `cell`; `leiden`, `lineage`, `state`, `programmes`.
     barcodes
         Index `cell`, at least the kept ones; quality metrics.
     pca, umap
@@ -109,7 +122,7 @@ def _describe_cells(
         table[column] = (
             _categories(obs[column].to_numpy()) if column in obs else pd.Categorical([NOT_RECORDED] * len(obs))
         )
-    for column in LABELS:
+    for column in (column for column in LABELS if column in labels):
         table[column] = _categories(labels[column].reindex(cells).to_numpy())
     for column in (column for column in METRICS if column in barcodes):
         table[column] = barcodes[column].reindex(cells).to_numpy()

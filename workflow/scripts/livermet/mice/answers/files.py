@@ -26,6 +26,7 @@ FIRST_CELL_COLUMNS = [
     keys.LEIDEN,
     keys.LINEAGE,
     keys.STATE,
+    keys.PROGRAMMES,
     keys.DOUBLET_SCORE,
     keys.IS_DOUBLET,
     keys.AMBIENT,
@@ -70,9 +71,10 @@ def list_cells(barcodes: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Index cell, in the order of `barcodes`; leiden, lineage and state are empty where the cell was dropped.
+        Index cell, in the order of `barcodes`; leiden, lineage, state and programmes are empty where the cell was dropped.
     """
-    named = labels[[keys.LEIDEN, keys.LINEAGE, keys.STATE]].astype(str).reindex(barcodes.index).fillna("")
+    wanted = (keys.LEIDEN, keys.LINEAGE, keys.STATE, keys.PROGRAMMES)
+    named = labels[[name for name in wanted if name in labels]].astype(str).reindex(barcodes.index).fillna("")
     table = barcodes.drop(columns=list(named), errors="ignore").join(named)
     first = [column for column in FIRST_CELL_COLUMNS if column in table]
     return table[first + [column for column in table if column not in first]]
