@@ -83,6 +83,8 @@ class State(Called):
         Subsets that may hold it; all where empty.
     requires
         Evidence besides, all of which has to hold.
+    above
+        Genes that the first evidence has to exceed.
     lacks
         Evidence none of which may hold.
     fallback
@@ -92,12 +94,19 @@ class State(Called):
 
     subsets: tuple[str, ...] = ()
     requires: tuple[Evidence, ...] = ()
+    above: tuple[str, ...] = ()
     lacks: tuple[Evidence, ...] = ()
     fallback: str = ""
 
+    @model_validator(mode="after")
+    def _has_evidence(self) -> State:
+        if self.above and not self.requires:
+            raise ValueError("`above` needs evidence in `requires` that exceeds it")
+        return self
+
     def genes(self) -> set[str]:
         """Symbols that its gates look at."""
-        return {gene for item in (*self.requires, *self.lacks) for gene in item.genes}
+        return {gene for item in (*self.requires, *self.lacks) for gene in item.genes} | set(self.above)
 
 
 class Programme(Called):
@@ -189,6 +198,7 @@ class States(Strict):
         genes = [gene for subset in self.subsets for item in subset.requires for gene in item.genes]
         genes += [gene for subset in self.subsets for gene in subset.above]
         genes += [gene for state in self.states for item in (*state.requires, *state.lacks) for gene in item.genes]
+        genes += [gene for state in self.states for gene in state.above]
         return list(dict.fromkeys(genes))
 
 

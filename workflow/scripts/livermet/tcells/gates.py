@@ -174,6 +174,8 @@ def allow_states(
     for column, state in enumerate(states):
         inside = np.isin(subset, state.subsets) if state.subsets else np.ones(len(levels), dtype=bool)
         inside &= all_hold(levels, state.requires, expressed=expressed)
+        for gene in state.above:
+            inside &= _level(levels, state.requires[0]) > levels[gene].to_numpy()
         for evidence in state.lacks:
             inside &= ~all_hold(levels, (evidence,), expressed=expressed)
         allowed[:, column] = inside

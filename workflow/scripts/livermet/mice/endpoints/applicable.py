@@ -145,6 +145,7 @@ def defining_genes(
     for state in [*states["states"], *(macrophages or {"states": ()})["states"]]:
         genes = found.setdefault(state["name"], set())
         genes |= _genes(sets.get(state["signature"], {}))
+        genes |= set(state.get("above", ()))
         for evidence in (*state.get("requires", ()), *state.get("lacks", ())):
             genes |= set(evidence["genes"])
     for name, lineage in lineages["lineages"].items():
