@@ -175,15 +175,16 @@ def test_a_planted_signature_stands_out(
 
 def test_a_neighbourhood_of_one_is_the_cell_itself(resting: sparse.csr_matrix, sets: ControlSets) -> None:
     for steps in (1, 2):
-        alone = score_neighbourhoods(resting, sets, sparse.csr_matrix(sparse.identity(400)), steps=steps)
-        np.testing.assert_allclose(alone, score_cells(resting, sets)[1], atol=1e-4)
+        own, near = score_neighbourhoods(resting, sets, sparse.csr_matrix(sparse.identity(400)), steps=steps)
+        np.testing.assert_allclose(own, score_cells(resting, sets)[1], atol=1e-4)
+        np.testing.assert_allclose(near, own, atol=1e-4)
 
 
 def test_two_steps_are_one_step_of_the_square(resting: sparse.csr_matrix, sets: ControlSets) -> None:
     rng = np.random.default_rng(3)
     smoother = neighbour_average(sparse.random(400, 400, 0.02, format="csr", rng=rng), own_weight=0.3)
-    twice = score_neighbourhoods(resting, sets, smoother, steps=2)
-    square = score_neighbourhoods(resting, sets, sparse.csr_matrix(smoother @ smoother), steps=1)
+    twice = score_neighbourhoods(resting, sets, smoother, steps=2)[1]
+    square = score_neighbourhoods(resting, sets, sparse.csr_matrix(smoother @ smoother), steps=1)[1]
     np.testing.assert_allclose(twice, square, atol=2e-3)
 
 
@@ -192,7 +193,7 @@ def test_neighbours_gain_power(
 ) -> None:
     rates = plant(toy_rates, toy_var["symbol"], dict.fromkeys(collection["Treg"].up, 1.0))
     counts = draw_cells(rates, 60, depth=2500, seed=10)
-    together = score_neighbourhoods(counts, sets, sparse.csr_matrix(np.full((60, 60), 1 / 60)))
+    together = score_neighbourhoods(counts, sets, sparse.csr_matrix(np.full((60, 60), 1 / 60)))[1]
     assert together["Treg"].median() > 1.5 * score_cells(counts, sets)[1]["Treg"].median()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -33,10 +33,13 @@ class Reference:
         Symbol -> bin, for every gene of the reference.
     pool
         Bin -> places (in the study) and symbols of the genes that may serve as controls, sorted by symbol.
+    drawn
+        Controls drawn so far: sets share genes.
     """
 
     bin_of: dict[str, int]
     pool: dict[int, list[tuple[str, int]]]
+    drawn: dict[tuple[str, int], NDArray[np.int64]] = field(default_factory=dict)
 
 
 def freeze_controls(collection: Signatures, bins: pd.DataFrame, var: pd.DataFrame) -> Reference:
@@ -102,6 +105,8 @@ def draw_controls(reference: Reference, symbol: str, n_controls: int, names: Ite
     ndarray
         Places in the study, (n_controls,). The order depends on `symbol` only: not on a seed, not on the study's cells.
     """
+    if (symbol, n_controls) in reference.drawn:
+        return reference.drawn[symbol, n_controls]
     known = [reference.bin_of[name] for name in (symbol, *names) if name in reference.bin_of]
     own = known[0] if known else LOWEST_BIN
     chosen: list[int] = []
@@ -111,7 +116,9 @@ def draw_controls(reference: Reference, symbol: str, n_controls: int, names: Ite
         chosen += [place for _, place in sorted(genes, key=lambda gene: zlib.crc32(f"{symbol}|{gene[0]}".encode()))]
         if len(chosen) >= n_controls:
             break
-    return np.resize(np.array(chosen[:n_controls], dtype=np.int64), n_controls if chosen else 0)
+    controls = np.resize(np.array(chosen[:n_controls], dtype=np.int64), n_controls if chosen else 0)
+    reference.drawn[symbol, n_controls] = controls
+    return controls
 
 
 def weigh_genes(
@@ -176,13 +183,6 @@ class ControlSets:
     used: NDArray[np.int64]
     weights: tuple[sparse.csr_matrix, ...]
     n_found: NDArray[np.float32]
-
-    def select(self, names: Sequence[str]) -> ControlSets:
-        """The control sets of some of the signatures, in the order named."""
-        places = [self.names.index(name) for name in names]
-        return ControlSets(
-            tuple(names), self.used, tuple(self.weights[place] for place in places), self.n_found[places]
-        )
 
 
 def make_control_sets(

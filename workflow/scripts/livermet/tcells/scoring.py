@@ -22,6 +22,7 @@ SCORE, Z = "score:", "z:"  # prefixes of the columns
 DEPTH = 500
 SURE = 80.0  # -log of a chance that is none
 BLOCK = 1000  # cells at once: keeps the control sets' scores of a block below some 30 MB
+ELEMENTS = 16_000_000  # of the control sets' scores that are averaged over neighbourhoods at once: 64 MB
 
 
 def score_cells(
@@ -64,8 +65,8 @@ def score_cells(
 
 def score_neighbourhoods(
     counts: sparse.csr_matrix, sets: ControlSets, smoother: sparse.csr_matrix, *, steps: int = 1, depth: float = DEPTH
-) -> pd.DataFrame:
-    """Z-scores of the averaged expression of each cell's neighbourhood.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Z-scores of cells, and of the averaged expression of each cell's neighbourhood.
 
     Averaging the signature and its control sets alike, and only then taking their standard deviation, is what gains
     power: counting noise averages out of both. (The mean of the cells' own z-scores would keep it in the denominator.)
@@ -85,8 +86,8 @@ def score_neighbourhoods(
 
     Returns
     -------
-    DataFrame
-        Cells x signatures (index 0..n-1), float32.
+    own, near : DataFrame
+        Cells x signatures (index 0..n-1), float32: of the cell itself, and of its neighbourhood.
     """
     expression, one_count = rarefy(counts, sets.used, depth=depth)
     # One count in one cell of the neighbourhood, in quadrature over its cells.
@@ -94,15 +95,24 @@ def score_neighbourhoods(
     for _ in range(steps - 1):
         reach = smoother @ reach
     floor = np.sqrt(reach.power(2) @ one_count**2)
-    # Applied step by step to a hundred columns, the sparse graph is cheaper than its power.
+    # Applied step by step to a few hundred columns, the sparse graph is cheaper than its power.
     narrow = sparse.csr_matrix(smoother, dtype=np.float32)
-    z = np.zeros((counts.shape[0], len(sets.names)), dtype=np.float32)
-    for place, weights in enumerate(sets.weights):
-        raw = (expression @ weights).toarray()
+    own = np.zeros((counts.shape[0], len(sets.names)), dtype=np.float32)
+    near = np.zeros_like(own)
+    together = max(1, ELEMENTS // max(counts.shape[0] * max(item.shape[1] for item in sets.weights), 1))
+    for first in range(0, len(sets.names), together):
+        group = range(first, min(first + together, len(sets.names)))
+        width = np.cumsum([0, *(sets.weights[place].shape[1] for place in group)])
+        raw = (expression @ sparse.csr_matrix(sparse.hstack([sets.weights[place] for place in group]))).toarray()
+        for column, place in enumerate(group):
+            mine = raw[:, width[column] : width[column + 1]]
+            own[:, place] = compare(mine, one_count / sets.n_found[place])[1]
         for _ in range(steps):
             raw = narrow @ raw
-        z[:, place] = compare(raw, floor / sets.n_found[place])[1]
-    return pd.DataFrame(z, columns=list(sets.names))
+        for column, place in enumerate(group):
+            mine = raw[:, width[column] : width[column + 1]]
+            near[:, place] = compare(mine, floor / sets.n_found[place])[1]
+    return pd.DataFrame(own, columns=list(sets.names)), pd.DataFrame(near, columns=list(sets.names))
 
 
 def compare(raw: NDArray[np.float32], floor: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -23,7 +23,7 @@ from livermet.tcells.gates import (
     smooth,
 )
 from livermet.tcells.programmes import flag_programmes
-from livermet.tcells.scoring import score_cells, score_neighbourhoods
+from livermet.tcells.scoring import score_neighbourhoods
 from livermet.tcells.signatures import Signatures, resolve
 
 SUBSET, BEST_Z, SECOND_STATE, AGREEMENT, NOTE = "subset", "best_z", "second_state", "agreement", "note"
@@ -88,10 +88,9 @@ def call_states(
     names = np.array([item.name for item in states.states], dtype=object)
     fallback = np.array([bool(item.fallback) for item in states.states])
     allowed[:, np.isin(names, list(barred))] = False
-    spoken_for = sets.select(list(dict.fromkeys(item.signature for item in states.states)))
-    smoothed = score_neighbourhoods(counts, spoken_for, smoother, steps=states.steps, depth=CALL_DEPTH)
-    z = smoothed[[item.signature for item in states.states]].to_numpy(dtype=np.float64)
-    flags = _flags(counts, sets, states, np.where(allowed & ~fallback, z, -np.inf), names, min_z=min_z, barred=barred)
+    own, near = score_neighbourhoods(counts, sets, smoother, steps=states.steps, depth=CALL_DEPTH)
+    z = near[[item.signature for item in states.states]].to_numpy(dtype=np.float64)
+    flags = _flags(own, states, np.where(allowed & ~fallback, z, -np.inf), names, min_z=min_z, barred=barred)
     for column in np.flatnonzero(fallback):
         shown = flags[states.states[column].fallback].to_numpy()
         # A flag is the cell's own; its neighbourhood need not show the programme, so that its z says nothing against it.
@@ -114,8 +113,7 @@ def call_states(
 
 
 def _flags(
-    counts: sparse.csr_matrix,
-    sets: ControlSets,
+    own: pd.DataFrame,
     states: States,
     identity: Floats,
     names: NDArray[np.object_],
@@ -126,9 +124,8 @@ def _flags(
     """Cells x programmes: which each cell shows, given the z of the identities open to it."""
     best = identity.argmax(axis=1)
     found = np.where(identity[np.arange(len(best)), best] >= min_z, names[best], UNASSIGNED)
-    signatures = [item.signature for item in states.programmes]
-    own = score_cells(counts, sets.select(signatures), depth=CALL_DEPTH)[1].to_numpy()
-    flags = flag_programmes(own, found, states.programmes, min_z=min_z)
+    z = own[[item.signature for item in states.programmes]].to_numpy()
+    flags = flag_programmes(z, found, states.programmes, min_z=min_z)
     columns = [item.name for item in states.programmes]
     table = pd.DataFrame(flags, columns=columns)
     table[[name for name in columns if name in barred]] = False
