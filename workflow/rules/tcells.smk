@@ -163,9 +163,7 @@ rule label_cells:
     input:
         lineages=f"{STEPS}/annotate_cells/lineages.parquet",
         states=f"{STEPS}/call_states/states.parquet",
-        macrophages=(
-            f"{STEPS}/call_macrophages/states.parquet" if MACROPHAGES else []
-        ),
+        macrophages=(f"{STEPS}/call_macrophages/states.parquet" if MACROPHAGES else []),
         code=sources("step", "tcells.labels"),
     output:
         labels=f"{STEPS}/label_cells/labels.parquet",
