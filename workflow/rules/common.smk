@@ -28,6 +28,7 @@ QUALITY = {
     if key not in ("ambient", "call_cells")
 }
 SAMPLES = list(SHEET.index)
+MACROPHAGES = config["macrophages"]["states"] or []
 QUESTIONS = [question["name"] for question in config["design"]["questions"]]
 
 # What steps have to tell; a step with notices of its own adds its table here.

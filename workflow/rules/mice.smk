@@ -120,6 +120,7 @@ rule test_pathways:
         design=f"{STEPS}/check_design/design.json",
         signatures="resources/signatures.yaml",
         states=config["tcells"]["states"],
+        macrophages=MACROPHAGES,
         lineages=config["annotate"]["markers"],
         code=sources("step", "mice.endpoints.pathways"),
     output:
@@ -212,6 +213,7 @@ rule test_mechanism:
         design=f"{STEPS}/check_design/design.json",
         signatures="resources/signatures.yaml",
         states=config["tcells"]["states"],
+        macrophages=MACROPHAGES,
         lineages=config["annotate"]["markers"],
         mechanism="resources/mechanism.yaml",
         code=sources("step", "mice.endpoints.mechanism", "mice.endpoints.applicable"),
@@ -245,6 +247,7 @@ rule test_rescue:
         design=f"{STEPS}/check_design/design.json",
         signatures="resources/signatures.yaml",
         states=config["tcells"]["states"],
+        macrophages=MACROPHAGES,
         lineages=config["annotate"]["markers"],
         code=sources("step", "mice.endpoints.rescue", "mice.endpoints.applicable"),
     output:
@@ -279,6 +282,7 @@ rule test_robustness:
         design=f"{STEPS}/check_design/design.json",
         signatures="resources/signatures.yaml",
         states=config["tcells"]["states"],
+        macrophages=MACROPHAGES,
         lineages=config["annotate"]["markers"],
         code=sources("step", "mice.checks.robustness", "mice.checks.gene_null"),
     output:

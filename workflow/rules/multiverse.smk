@@ -59,6 +59,7 @@ if config["multiverse"]["enabled"]:
             labels=OWN_LABELS,
             signatures="resources/signatures.yaml",
             states=config["tcells"]["states"],
+            macrophages=MACROPHAGES,
             bins="resources/expression_bins.tsv",
             code=sources("step", "multiverse.labels"),
         output:
@@ -85,6 +86,7 @@ if config["multiverse"]["enabled"]:
                     key: config["annotate"][key] for key in ("min_margin", "min_score")
                 },
                 "tcells": config["tcells"],
+                "macrophages": config["macrophages"],
             },
             seed=config["seed"],
         script:
@@ -99,6 +101,7 @@ if config["multiverse"]["enabled"]:
             design=f"{STEPS}/check_design/design.json",
             signatures="resources/signatures.yaml",
             states=config["tcells"]["states"],
+            macrophages=MACROPHAGES,
             lineages=config["annotate"]["markers"],
             mechanism="resources/mechanism.yaml",
             code=sources("step", "multiverse.answers"),

@@ -1,6 +1,6 @@
 # Contract: needs the kept cells with raw counts (merge_samples), the study's embedding (embed_cells) and the lineage of
 # every cell (annotate_cells); gives the T cells' own embedding and map, their scores, their states, and the labels of
-# all cells (label_cells).
+# all cells (label_cells). Where the config asks for them, macrophages get states by the same machinery (call_macrophages).
 
 
 rule embed_tcells:
@@ -124,11 +124,48 @@ rule call_states:
         "../scripts/call_states.py"
 
 
+if MACROPHAGES:
+
+    rule call_macrophages:
+        """Score macrophages and name their states, on the study's own neighbour graph."""
+        input:
+            counts=f"{STEPS}/merge_samples/counts.h5ad",
+            lineages=f"{STEPS}/annotate_cells/lineages.parquet",
+            connectivities=f"{STEPS}/embed_cells/connectivities.npz",
+            signatures="resources/signatures.yaml",
+            definitions=MACROPHAGES,
+            bins="resources/expression_bins.tsv",
+            code=sources("step", "tcells.calls"),
+        output:
+            states=f"{STEPS}/call_macrophages/states.parquet",
+            summary=f"{STEPS}/call_macrophages/summary.tsv",
+            scores=f"{STEPS}/call_macrophages/scores.parquet",
+            coverage=f"{STEPS}/call_macrophages/coverage.tsv",
+        log:
+            f"{LOGS}/call_macrophages.log",
+        benchmark:
+            f"{BENCHMARKS}/call_macrophages.tsv"
+        priority: 10
+        conda:
+            "../../envs/cells.yaml"
+        threads: 1
+        resources:
+            mem_mb=1500,
+        params:
+            settings={
+                key: config["macrophages"][key]
+                for key in ("lineages", "n_control_sets", "min_z")
+            },
+        script:
+            "../scripts/call_macrophages.py"
+
+
 rule label_cells:
     """Give every kept cell its cluster, its lineage and its state."""
     input:
         lineages=f"{STEPS}/annotate_cells/lineages.parquet",
         states=f"{STEPS}/call_states/states.parquet",
+        macrophages=(f"{STEPS}/call_macrophages/states.parquet" if MACROPHAGES else []),
         code=sources("step", "tcells.labels"),
     output:
         labels=f"{STEPS}/label_cells/labels.parquet",

@@ -4,4 +4,4 @@ from livermet.step import Step
 from livermet.tcells.labels import label_cells
 
 with Step(snakemake) as step:
-    step.save(labels=label_cells(step.load("lineages"), step.load("states")))
+    step.save(labels=label_cells(*(step.load(name) for name in ("lineages", "states", "macrophages"))))

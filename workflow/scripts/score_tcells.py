@@ -1,10 +1,10 @@
 """Score every T cell on the gene sets of the states and read-outs."""
 
 from livermet.step import Step
-from livermet.tcells.scores import score_tcells
+from livermet.tcells.scores import score_states
 
 with Step(snakemake) as step:
-    tables = score_tcells(
+    tables = score_states(
         step.load("counts"),
         step.load("lineages"),
         signatures=step.load("signatures"),

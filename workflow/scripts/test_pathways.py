@@ -2,7 +2,7 @@
 
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints.ambience import panel_genes
-from livermet.mice.endpoints.applicable import defining_genes
+from livermet.mice.endpoints.applicable import LABELLED, defining_genes
 from livermet.mice.endpoints.pathways import test_pathways
 from livermet.step import Step
 
@@ -14,7 +14,7 @@ with Step(snakemake) as step:
             design=Design.from_dict(step.load("design")),
             signatures=sets["signatures"],
             aliases=sets["aliases"],
-            defining=defining_genes(step.load("states"), step.load("lineages"), sets["signatures"]),
+            defining=defining_genes(*(step.load(name) for name in LABELLED), sets["signatures"]),
             panel=panel_genes(sets["signatures"]),
         )
     )

@@ -20,7 +20,7 @@ from livermet.step import load
 from livermet.tcells.calls import name_states
 from livermet.tcells.embed import embed_tcells
 from livermet.tcells.labels import label_cells
-from livermet.tcells.scores import score_tcells
+from livermet.tcells.scores import score_states
 
 SETTINGS: dict[str, Any] = {
     "embed": Embed(n_top_genes=300, n_pcs=8, n_neighbors=10).model_dump(),
@@ -73,7 +73,7 @@ def by_steps(counts: anndata.AnnData, knowledge: Knowledge, integrate: str, reso
     )
     shared: dict[str, Any] = {"signatures": knowledge.signatures, "states": knowledge.states, "bins": knowledge.bins}
     shared |= {name: tcells[name] for name in ("lineages", "n_control_sets")}
-    scores = score_tcells(counts, lineages, **shared)["scores"]
+    scores = score_states(counts, lineages, **shared)["scores"]
     states = name_states(counts, lineages, scores=scores, connectivities=graph, min_z=tcells["min_z"], **shared)
     return label_cells(lineages, states["states"])
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
-from livermet.tcells.scoring import (
-    ControlSets,
-    compare,
-    draw_controls,
-    freeze_controls,
-    make_control_sets,
-    score_cells,
-    score_neighbourhoods,
-)
+from livermet.tcells.controls import ControlSets, draw_controls, freeze_controls, make_control_sets
+from livermet.tcells.definitions import States
+from livermet.tcells.gates import neighbour_average
+from livermet.tcells.scoring import compare, rarefy, score_cells, score_neighbourhoods
 from livermet.tcells.signatures import Signatures, resolve
 
 from .conftest import draw_cells, plant
@@ -36,9 +34,10 @@ def resting(toy_rates: np.ndarray) -> sparse.csr_matrix:
 def test_brute_force_twin(
     collection: Signatures, bins: pd.DataFrame, toy_var: pd.DataFrame, resting: sparse.csr_matrix, sets: ControlSets
 ) -> None:
-    """One cell, one signature, by hand: means of log-normalised genes, set by set."""
+    """One cell, one signature, by hand: the share of genes seen at 500 UMIs, set by set."""
     dense = resting[:5].toarray().astype(float)
-    expression = np.log1p(dense / dense.sum(axis=1, keepdims=True) * 1e4)
+    kept = 500 / dense.sum(axis=1)
+    expression = 1 - (1 - kept[:, None]) ** dense
     genes = resolve(collection, toy_var["symbol"])
     reference = freeze_controls(collection, bins, toy_var)
     score, z = score_cells(resting[:5], sets)
@@ -46,14 +45,13 @@ def test_brute_force_twin(
         item = collection[name]
         drawn = {gene: draw_controls(reference, gene, 100, genes.names(gene)) for gene in (*item.up, *item.down)}
         for cell in range(5):
-            sums = [np.mean([expression[cell, genes.find(gene)] for gene in item.up])]
-            sums += [np.mean([expression[cell, drawn[gene][number]] for gene in item.up]) for number in range(100)]
-            if item.down:
-                sums[0] -= np.mean([expression[cell, genes.find(gene)] for gene in item.down])
-                for number in range(100):
-                    sums[1 + number] -= np.mean([expression[cell, drawn[gene][number]] for gene in item.down])
+            signs = dict.fromkeys(item.up, 1) | dict.fromkeys(item.down, -1)
+            sums = [np.mean([sign * expression[cell, genes.find(gene)] for gene, sign in signs.items()])]
+            for number in range(100):
+                replaced = [sign * expression[cell, drawn[gene][number]] for gene, sign in signs.items()]
+                sums.append(np.mean(replaced))
             difference = sums[0] - np.mean(sums[1:])
-            one = np.log1p(1e4 / dense[cell].sum()) / len(item.up)
+            one = kept[cell] / len(signs)
             assert score.loc[cell, name] == pytest.approx(difference, abs=1e-5)
             assert z.loc[cell, name] == pytest.approx(difference / np.sqrt(np.var(sums[1:]) + one**2), abs=1e-4)
 
@@ -97,14 +95,61 @@ def test_other_cells_do_not_move_a_score(resting: sparse.csr_matrix, sets: Contr
         assert np.array_equal(before.to_numpy(), after.to_numpy()[1300:])
 
 
-def test_depth_hardly_moves_a_score(resting: sparse.csr_matrix, sets: ControlSets) -> None:
+def test_the_chance_to_be_seen_is_what_thinning_shows() -> None:
+    """By hand, and by thinning a cell ten thousand times."""
+    counts = sparse.csr_matrix(np.array([[3, 0, 1, 996], [1, 2, 0, 247], [0, 0, 0, 0]]))
+    seen, one_count = rarefy(counts, np.array([0, 1, 2]), depth=500)
+    np.testing.assert_allclose(seen.toarray(), [[1 - 0.5**3, 0, 0.5], [1, 1, 0], [0, 0, 0]], rtol=1e-5)
+    np.testing.assert_allclose(one_count, [0.5, 1, 0])
+    thinned = np.random.default_rng(1).binomial([3, 0, 1], 0.5, size=(10000, 3))
+    np.testing.assert_allclose((thinned > 0).mean(axis=0), seen.toarray()[0], atol=0.015)
+
+
+def test_thinned_before_or_after_is_the_same_on_average() -> None:
+    """What a cell of 2,000 UMIs would show at 500 does not depend on whether 60 % of them were lost on the way."""
+    rng = np.random.default_rng(4)
+    cell = np.array([1, 2, 5, 20, 0, 1972])
+    thinned = sparse.csr_matrix(rng.binomial(cell, 0.4, size=(20000, 6)))
+    before = rarefy(sparse.csr_matrix(cell[None]), np.arange(5), depth=500)[0].toarray()[0]
+    after = rarefy(thinned, np.arange(5), depth=500)[0].toarray()
+    np.testing.assert_allclose(after.mean(axis=0), before, atol=4 * after.std(axis=0).max() / np.sqrt(20000))
+    logarithm = np.log1p(thinned.toarray() / thinned.toarray().sum(axis=1, keepdims=True) * 1e4)
+    assert np.abs(logarithm[:, :3].mean(axis=0) / np.log1p(cell[:3] / 2000 * 1e4) - 1).min() > 0.08
+
+
+def thinning_shift(counts: sparse.csr_matrix, sets: ControlSets, n_times: int) -> pd.Series:
+    """Mean change of each score when cells lose 60 % of their UMIs, in standard deviations between cells."""
     rng = np.random.default_rng(8)
-    thin = resting.copy()
-    thin.data = rng.binomial(thin.data, 0.4).astype(np.int32)
-    full, less = score_cells(resting, sets)[0], score_cells(thin, sets)[0]
-    shift = (less.mean() - full.mean()) / full.std()
-    assert shift.abs().max() <= 0.15
-    assert shift.abs().mean() <= 0.08
+    full = score_cells(counts, sets)[0]
+    shifts = []
+    for _ in range(n_times):
+        thin = counts.copy()
+        thin.data = rng.binomial(thin.data, 0.4).astype(np.int32)
+        shifts.append((score_cells(thin, sets)[0].mean() - full.mean()) / full.std())
+    return pd.concat(shifts, axis=1).mean(axis=1)
+
+
+def test_depth_does_not_move_a_score(
+    resting: sparse.csr_matrix, collection: Signatures, states: States, bins: pd.DataFrame, toy_var: pd.DataFrame
+) -> None:
+    """Every set of the states file, at 40 % depth."""
+    every = make_control_sets(collection, states.signatures(), bins=bins, var=toy_var, n_control_sets=100)
+    shift = thinning_shift(resting, every, 20)
+    assert len(shift) >= 25
+    assert shift.abs().max() <= 0.06
+
+
+def test_depth_does_not_move_a_score_of_real_cells(
+    real_data: Path, collection: Signatures, states: States, bins: pd.DataFrame
+) -> None:
+    """Cells of 1,250 UMIs and more, so that each has 500 left; the mean of ten thinnings, since there are few of them."""
+    parts = anndata.read_h5ad(real_data / "zilionis_lung" / "t_1.h5ad")
+    counts = sparse.csr_matrix(parts.X).astype(np.int32)
+    counts = counts[np.asarray(counts.sum(axis=1)).ravel() >= 1250]
+    assert counts.shape[0] > 150
+    var = pd.DataFrame({"symbol": parts.var_names}, index=parts.var_names)
+    every = make_control_sets(collection, states.signatures(), bins=bins, var=var, n_control_sets=100)
+    assert thinning_shift(counts, every, 10).abs().max() <= 0.06
 
 
 def test_z_is_centred_where_nothing_is_planted(resting: sparse.csr_matrix, sets: ControlSets) -> None:
@@ -129,8 +174,18 @@ def test_a_planted_signature_stands_out(
 
 
 def test_a_neighbourhood_of_one_is_the_cell_itself(resting: sparse.csr_matrix, sets: ControlSets) -> None:
-    alone = score_neighbourhoods(resting, sets, sparse.csr_matrix(sparse.identity(400)))
-    np.testing.assert_allclose(alone, score_cells(resting, sets)[1], atol=1e-4)
+    for steps in (1, 2):
+        own, near = score_neighbourhoods(resting, sets, sparse.csr_matrix(sparse.identity(400)), steps=steps)
+        np.testing.assert_allclose(own, score_cells(resting, sets)[1], atol=1e-4)
+        np.testing.assert_allclose(near, own, atol=1e-4)
+
+
+def test_two_steps_are_one_step_of_the_square(resting: sparse.csr_matrix, sets: ControlSets) -> None:
+    rng = np.random.default_rng(3)
+    smoother = neighbour_average(sparse.random(400, 400, 0.02, format="csr", rng=rng), own_weight=0.3)
+    twice = score_neighbourhoods(resting, sets, smoother, steps=2)[1]
+    square = score_neighbourhoods(resting, sets, sparse.csr_matrix(smoother @ smoother), steps=1)[1]
+    np.testing.assert_allclose(twice, square, atol=2e-3)
 
 
 def test_neighbours_gain_power(
@@ -138,7 +193,7 @@ def test_neighbours_gain_power(
 ) -> None:
     rates = plant(toy_rates, toy_var["symbol"], dict.fromkeys(collection["Treg"].up, 1.0))
     counts = draw_cells(rates, 60, depth=2500, seed=10)
-    together = score_neighbourhoods(counts, sets, sparse.csr_matrix(np.full((60, 60), 1 / 60)))
+    together = score_neighbourhoods(counts, sets, sparse.csr_matrix(np.full((60, 60), 1 / 60)))[1]
     assert together["Treg"].median() > 1.5 * score_cells(counts, sets)[1]["Treg"].median()
 
 

@@ -18,7 +18,8 @@ def test_every_set_says_where_it_comes_from(collection: Signatures) -> None:
     verified = Counter(item.verification for item in collection.signatures)
     assert set(verified) == {"read", "read in part", "curated"}
     assert collection["T_AICD_apoptosis_priming"].verification == "curated"
-    assert collection["CD8_effector_memory"].verification == "read"
+    assert collection["CD8_effector_memory"].verification == "read in part"
+    assert collection["T_stemness_min"].verification == "read"
 
 
 @pytest.mark.parametrize(

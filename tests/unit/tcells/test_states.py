@@ -11,37 +11,37 @@ import pytest
 from scipy import sparse
 
 from livermet.errors import InputError
+from livermet.tcells.controls import make_control_sets
 from livermet.tcells.definitions import OUTCOMES, States, load_states
-from livermet.tcells.scoring import make_control_sets
-from livermet.tcells.signatures import Signatures
-from livermet.tcells.states import (
-    allow_states,
-    assign_subsets,
-    call_states,
-    neighbour_average,
-    rank_states,
-    summarise,
-)
+from livermet.tcells.gates import allow_states, assign_subsets, neighbour_average
+from livermet.tcells.gates import gate_levels as levels_of
+from livermet.tcells.signatures import GeneIndex, Signatures
+from livermet.tcells.states import call_states, rank_states, summarise
 from livermet.tcells.ucell import score_ucell
 
 from .conftest import draw_cells, plant
 
 SPEC = [
     "CD8_naive_like",
+    "CD8_central_memory",
     "CD8_activated",
+    "CD8_effector",
     "CD8_effector_memory",
     "CD8_Tpex",
     "CD8_Tex",
     "CD4_naive_like",
+    "T_naive_like",
     "CD4_Th1",
     "CD4_Tfh",
     "CD4_Th17",
     "Treg",
     "gamma_delta_T",
     "NKT",
+    "MAIT",
     "T_proliferating",
     "T_IFN_stimulated",
 ]
+PROGRAMMES = ["cycling", "interferon", "resident", "effector_Treg"]
 
 #: UMIs per 10,000 of a few genes that each kind of cell is known by; the rest of its signature stays quiet. (The toy has a
 #: third of the genes of a cell, so each gene's share is about thrice the real one, the naive genes' controls included.)
@@ -51,20 +51,45 @@ PLANTED = {
     "CD8_effector_memory": "Cd8a 4 Cd8b1 6 Gzmk 8 Gzmb 5 Klrg1 4 Ccl5 40 Ccl4 8 Eomes 3 Cx3cr1 3 Tbx21 3 Prdm1 2 Sell .1",
     "CD8_Tex": "Cd8a 4 Cd8b1 6 Havcr2 4 Pdcd1 6 Tox 5 Lag3 6 Tigit 4 Entpd1 3 Cxcr6 6 Ccl3 6 Ccl4 9 Rgs16 4 Tcf7 .1",
     "CD4_naive_like": "Cd4 3 Sell 25 Ccr7 25 Lef1 25 Tcf7 30 Il7r 25 Igfbp4 25 Satb1 25 S1pr1 20",
+    "CD8_central_memory": (
+        "Cd8a 4 Cd8b1 6 Sell 20 Ccr7 15 Tcf7 20 Il7r 25 Cd27 15 Cd44 10 Il2rb 12 Cxcr3 8 Ly6c2 20 Eomes 5 Ccl5 40 "
+        "Igfbp4 .1 Dapl1 .1 Lef1 5 S1pr1 15"
+    ),
+    "CD8_effector": (
+        "Cd8a 4 Cd8b1 6 Klrg1 10 Gzmb 15 Gzma 25 Prf1 8 Ccl5 50 Cx3cr1 8 Tbx21 4 Zeb2 8 S1pr5 5 Ifng 3 Id2 20 Il7r .05 "
+        "Gzmk .05 Sell .1 Ccr7 .1 Tcf7 .2"
+    ),
+    "MAIT": "Trav1 4 Traj33 2 Zbtb16 4 Rorc 3 Il18r1 6 Il7r 15 Cxcr6 10 Blk 4 Tmem176a 8 Il23r 3 Cd8b1 0 Klrb1c .05",
     "Treg": "Cd4 3 Foxp3 3 Il2ra 4 Ctla4 5 Ikzf2 4 Tnfrsf18 5 Tnfrsf4 4 Izumo1r 4 Capg 5",
     "gamma_delta_T": "Trdc 8 Tcrg-C1 7 Tcrg-C2 4 Tcrg-C4 3 Tcrg-V6 3 Blk 3 Maf 4 Sox13 2 Cd163l1 2 Cd8b1 0 Trac 0",
     "NKT": "Zbtb16 4 Klrb1c 5 Il2rb 5 Cxcr6 8 Tbx21 3 Xcl1 5 Ly6c2 5 Slamf6 4 Cd8b1 0",
 }
 SILENT = dict.fromkeys(
-    ["Cd4", "Cd8a", "Cd8b1", "Foxp3", "Trdc", "Tcrg-C1", "Tcrg-C2", "Tcrg-C4", "Tcrg-V6", "Zbtb16", "Klrb1c", "Il2rb"],
+    [
+        "Trav1",
+        "Rorc",
+        "Cd4",
+        "Cd8a",
+        "Cd8b1",
+        "Foxp3",
+        "Trdc",
+        "Tcrg-C1",
+        "Tcrg-C2",
+        "Tcrg-C4",
+        "Tcrg-V6",
+        "Zbtb16",
+        "Klrb1c",
+        "Il2rb",
+    ],
     0.02,
 )
 
 
 def test_states_are_those_of_the_plan_and_never_defined_by_an_outcome(states: States, collection: Signatures) -> None:
     assert [item.name for item in states.states] == SPEC
+    assert [item.name for item in states.programmes] == PROGRAMMES
     assert not {"Fas", "Fasl"} & set(states.gate_genes())
-    for item in states.states:
+    for item in states.called:
         signature = collection[item.signature]
         assert not {"Fas", "Fasl"} & {*signature.up, *signature.down}, item.name
     assert "T_AICD_apoptosis_priming" in states.readouts  # the outcome is scored, but defines nothing
@@ -73,9 +98,9 @@ def test_states_are_those_of_the_plan_and_never_defined_by_an_outcome(states: St
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (lambda c: c["states"][1].update(signature="T_AICD_apoptosis_priming"), "CD8_activated: defined by Fas, Fasl"),
+        (lambda c: c["states"][2].update(signature="T_AICD_apoptosis_priming"), "CD8_activated: defined by Fas, Fasl"),
         (
-            lambda c: c["states"][1].update(requires=[{"genes": ["Fas"], "at_least": 1}]),
+            lambda c: c["states"][2].update(requires=[{"genes": ["Fas"], "at_least": 1}]),
             "CD8_activated: defined by Fas",
         ),
         (lambda c: c["subsets"][0]["requires"][0]["genes"].append("Fasl"), "subsets: defined by Fasl"),
@@ -84,6 +109,13 @@ def test_states_are_those_of_the_plan_and_never_defined_by_an_outcome(states: St
         (lambda c: c["states"][1].update(subsets=["CD9"]), "CD9 is none of them"),
         (lambda c: c["states"][1].update(treatment="rt"), "unknown key"),
         (lambda c: c["states"].append(dict(c["states"][0])), "each state once"),
+        (lambda c: c["states"][3].update(above=["Fasl"]), "CD8_effector: defined by Fasl"),
+        (lambda c: c["states"][0].update(lacks=[{"genes": ["Fas"]}]), "CD8_naive_like: defined by Fas"),
+        (lambda c: c["states"][0].update(above=["Gzmk"]), "needs evidence"),
+        (lambda c: c["programmes"][0].update(signature="Fas_receptor_DISC"), "cycling: defined by Fas"),
+        (lambda c: c["programmes"][3].update(within=["Tregs"]), "Tregs is none of them"),
+        (lambda c: c["states"][-1].update(fallback="interferons"), "interferons is none of them"),
+        (lambda c: c.update(rivals=["CD8", "CD9"]), "CD9 is none of them"),
     ],
 )
 def test_a_spoilt_definition_is_refused(
@@ -113,31 +145,47 @@ def gate_levels(states: States, **levels: float) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("levels", "subset", "closed", "opened"),
     [
-        ({"Cd8a": 1.0}, "CD8", {"Treg", "CD8_Tex", "CD8_Tpex", "NKT"}, {"CD8_naive_like", "CD8_activated"}),
-        ({"Cd8a": 1.0, "Pdcd1": 1.0}, "CD8", {"CD8_Tex", "CD8_Tpex"}, {"CD8_activated"}),
-        ({"Cd8a": 1.0, "Pdcd1": 1.0, "Tox": 0.8}, "CD8", {"CD8_Tpex"}, {"CD8_Tex"}),
-        ({"Cd8a": 1.0, "Pdcd1": 1.0, "Havcr2": 0.8}, "CD8", {"CD8_Tpex"}, {"CD8_Tex"}),
-        ({"Cd8a": 1.0, "Tox": 0.8, "Havcr2": 0.8}, "CD8", {"CD8_Tex"}, set()),
-        ({"Cd8a": 1.0, "Pdcd1": 1.0, "Tcf7": 1.0}, "CD8", {"CD8_Tex"}, {"CD8_Tpex"}),
+        ({"Cd8a": 2.0}, "CD8", {"Treg", "CD8_Tex", "CD8_Tpex", "NKT", "CD8_central_memory"}, {"CD8_activated"}),
+        ({"Cd8a": 0.4}, "other", {"CD8_naive_like"}, {"T_naive_like"}),
+        ({"Cd8a": 2.0, "Pdcd1": 1.0}, "CD8", {"CD8_Tex", "CD8_Tpex"}, {"CD8_activated"}),
+        ({"Cd8a": 2.0, "Pdcd1": 1.0, "Tox": 0.8}, "CD8", {"CD8_Tpex"}, {"CD8_Tex"}),
+        ({"Cd8a": 2.0, "Pdcd1": 1.0, "Havcr2": 0.8}, "CD8", {"CD8_Tpex"}, {"CD8_Tex"}),
+        ({"Cd8a": 2.0, "Tox": 0.8, "Havcr2": 0.8}, "CD8", {"CD8_Tex"}, set()),
+        ({"Cd8a": 2.0, "Pdcd1": 1.0, "Tcf7": 1.0}, "CD8", {"CD8_Tex", "CD8_Tpex"}, set()),
+        ({"Cd8a": 2.0, "Pdcd1": 1.0, "Tcf7": 1.0, "Tox": 0.8}, "CD8", set(), {"CD8_Tex", "CD8_Tpex"}),
+        ({"Cd8a": 2.0, "Sell": 1.0, "Il2rb": 1.0}, "CD8", {"CD8_central_memory"}, set()),
+        ({"Cd8a": 2.0, "Sell": 1.0, "Il2rb": 1.0, "Cxcr3": 1.0}, "CD8", set(), {"CD8_central_memory"}),
+        ({"Cd8a": 2.0, "Cx3cr1": 1.0}, "CD8", set(), {"CD8_effector", "CD8_effector_memory"}),
+        ({"Cd8a": 2.0, "Cx3cr1": 1.0, "Gzmk": 1.6}, "CD8", {"CD8_effector"}, {"CD8_effector_memory"}),
+        ({"Cd8a": 2.0, "Cx3cr1": 1.0, "Il7r": 1.6}, "CD8", {"CD8_effector"}, {"CD8_effector_memory"}),
         ({"Cd4": 0.5}, "CD4", {"Treg", "CD8_naive_like"}, {"CD4_naive_like", "CD4_Th1"}),
         ({"Cd4": 0.5, "Foxp3": 0.5}, "CD4", set(), {"Treg"}),
         ({"Foxp3": 0.5}, "other", {"Treg"}, {"T_proliferating"}),
-        ({"Cd8a": 1.0, "Foxp3": 0.5}, "CD8", {"Treg"}, set()),
+        ({"Cd8a": 2.0, "Foxp3": 0.5}, "CD8", {"Treg"}, set()),
         ({"Trdc": 1.5}, "gamma_delta", {"CD4_naive_like"}, {"gamma_delta_T"}),
         ({"Trdc": 1.0, "Cd8b1": 1.5, "Trac": 1.5}, "CD8", {"gamma_delta_T"}, set()),
-        ({"Zbtb16": 0.8, "Klrb1c": 0.8, "Cd4": 0.3}, "NKT", {"CD4_Th1"}, {"NKT"}),
-        ({"Zbtb16": 0.8, "Cd4": 0.3}, "CD4", {"NKT"}, set()),
+        ({"Zbtb16": 0.8, "Klrb1c": 0.8, "Cd4": 0.5}, "NKT", {"CD4_Th1", "MAIT"}, {"NKT"}),
+        ({"Zbtb16": 0.8, "Cd4": 0.5}, "CD4", {"NKT"}, set()),
+        ({"Zbtb16": 0.8, "Trav1": 1.0, "Rorc": 0.5}, "MAIT", {"NKT"}, {"MAIT"}),
+        ({"Zbtb16": 0.8, "Trav1": 1.0, "Rorc": 0.5, "Klrb1c": 2.0}, "NKT", {"MAIT"}, {"NKT"}),
         ({"Cd4": 1.0, "Cd8a": 1.2}, "CD4", set(), set()),
-        ({}, "other", set(SPEC) - {"T_proliferating", "T_IFN_stimulated"}, {"T_proliferating", "T_IFN_stimulated"}),
+        ({}, "other", set(SPEC) - {"T_naive_like", "T_proliferating", "T_IFN_stimulated"}, {"T_naive_like"}),
     ],
 )
 def test_gates(states: States, levels: dict[str, float], subset: str, closed: set[str], opened: set[str]) -> None:
     table = gate_levels(states, **levels)
-    found = assign_subsets(table, states.subsets)
+    found = assign_subsets(table, states.subsets, expressed=states.expressed)
     assert found.tolist() == [subset]
-    allowed = dict(zip(SPEC, allow_states(table, found, states.states)[0], strict=True))
+    opens = allow_states(table, found, states.states, expressed=states.expressed)[0]
+    allowed = dict(zip(SPEC, opens, strict=True))
     assert not [name for name in closed if allowed[name]]
     assert not [name for name in opened if not allowed[name]]
+
+
+def test_gates_count_umis_per_ten_thousand() -> None:
+    counts = sparse.csr_matrix(np.array([[3, 1, 1996], [0, 2, 998], [0, 0, 0]]))
+    found = levels_of(counts, GeneIndex(["Cd4", "Foxp3", "Actb"], {}), ["Foxp3", "Tox", "Cd4"])
+    np.testing.assert_allclose(found, [[5, 0, 15], [20, 0, 0], [0, 0, 0]])
 
 
 def test_a_fallback_waits_for_every_identity() -> None:
@@ -171,7 +219,7 @@ def planted(
         graph[cell, rng.choice(len(labels), size=2)] = 1.0
     names = [item.signature for item in states.states]
     ucell = score_ucell(counts, toy_var, collection=collection, names=names)
-    sets = make_control_sets(collection, list(dict.fromkeys(names)), bins=bins, var=toy_var, n_control_sets=100)
+    sets = make_control_sets(collection, states.called_by(), bins=bins, var=toy_var, n_control_sets=100)
     ucell.index = pd.Index([f"cell{number}" for number in range(len(labels))], name="cell")
     calls = call_states(
         counts,
@@ -201,8 +249,8 @@ def test_planted_states_are_recovered(planted: tuple[pd.DataFrame, np.ndarray]) 
 
 def test_subsets_follow_the_receptors(planted: tuple[pd.DataFrame, np.ndarray]) -> None:
     calls, truth = planted
-    expected = {"CD8": "CD8", "CD4": "CD4", "Tre": "CD4", "gam": "gamma_delta", "NKT": "NKT"}
-    assert (calls["t_subset"] == [expected[name[:3]] for name in truth]).mean() > 0.95
+    expected = {"CD8": "CD8", "CD4": "CD4", "Tre": "CD4", "gam": "gamma_delta", "NKT": "NKT", "MAI": "MAIT"}
+    assert (calls["subset"] == [expected[name[:3]] for name in truth]).mean() > 0.95
 
 
 def test_nothing_planted_nothing_called(
@@ -214,7 +262,7 @@ def test_nothing_planted_nothing_called(
     calls = call_states(
         counts,
         toy_var,
-        sets=make_control_sets(collection, list(dict.fromkeys(names)), bins=bins, var=toy_var, n_control_sets=50),
+        sets=make_control_sets(collection, states.called_by(), bins=bins, var=toy_var, n_control_sets=50),
         ucell=score_ucell(counts, toy_var, collection=collection, names=names),
         connectivities=sparse.csr_matrix((100, 100)),
         collection=collection,

@@ -13,7 +13,7 @@ from scipy import sparse
 from livermet.tcells.calls import name_states
 from livermet.tcells.embed import embed_tcells, lay_out_tcells
 from livermet.tcells.labels import label_cells, select_tcells
-from livermet.tcells.scores import score_tcells
+from livermet.tcells.scores import score_states
 
 from .conftest import draw_cells
 
@@ -75,7 +75,7 @@ def test_a_study_without_t_cells_gives_empty_tables(
     shared: dict[str, Any] = {
         "signatures": signature_content, "states": state_content, "bins": bins, "lineages": ["T_cell"], "n_control_sets": 20,
     }  # fmt: skip
-    scores = score_tcells(data, none, **shared)
+    scores = score_states(data, none, **shared)
     calls = name_states(data, none, scores=scores["scores"], connectivities=connectivities, min_z=1.64, **shared)
     umap = lay_out_tcells(found, connectivities, seed=1)
     assert len(found) == len(scores["scores"]) == len(calls["states"]) == len(umap) == 0
@@ -95,13 +95,13 @@ def test_scores_and_calls_fit_together(
     shared: dict[str, Any] = {
         "signatures": signature_content, "states": state_content, "bins": bins, "lineages": ["T_cell"], "n_control_sets": 20,
     }  # fmt: skip
-    scores = score_tcells(data, lineages, **shared)["scores"]
+    scores = score_states(data, lineages, **shared)["scores"]
     assert scores.index.equals(select_tcells(lineages, ["T_cell"]))
     names = [column.removeprefix("z:") for column in scores if column.startswith("z:")]
     assert set(scores.columns) == {f"{prefix}{name}" for prefix in ("z:", "score:", "ucell:") for name in names}
-    alone = score_tcells(data[:10].copy(), lineages.iloc[:10], **shared)["scores"]
+    alone = score_states(data[:10].copy(), lineages.iloc[:10], **shared)["scores"]
     pd.testing.assert_frame_equal(alone, scores.iloc[:5], check_exact=True)
-    with pytest.raises(ValueError, match="other T cells"):
+    with pytest.raises(ValueError, match="other cells"):
         name_states(data, lineages, scores=alone, connectivities=graph(20), min_z=1.64, **shared)
 
 

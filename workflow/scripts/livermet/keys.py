@@ -49,6 +49,7 @@ MARKER_LINEAGE = "marker_lineage"  # where cells have labels of their owner's: w
 REFERENCE_LABEL = "reference_label"  # where a reference is given: what it would call the cell
 BESIDE = (SUBSET, SECOND_OPINION, OPINIONS_DIFFER, MARKER_LINEAGE, REFERENCE_LABEL)
 STATE = "state"
+PROGRAMMES = "programmes"  # what runs on top of the state (cycling, interferon, ...), names joined by a space
 UNASSIGNED = "unassigned"  # a lineage and a state: never forced
 
 # -- genes: columns of `var`, index is the gene id (Ensembl where there is one) ---------------------------------------

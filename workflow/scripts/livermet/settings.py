@@ -131,16 +131,29 @@ class TCells(Section):
     lineages: list[Name] = Field(["T_cell"], min_length=1, description="lineages taken as T cells")
     min_z: float = Field(1.64, description="a cell whose best state scores below this stays unassigned")
     n_control_sets: int = Field(100, ge=20, description="random matched gene sets behind each z-score")
-    n_pcs: int = Field(20, ge=2, description="principal components of the T-cell embedding")
-    n_top_genes: int = Field(1500, ge=100, description="highly variable genes of the T-cell embedding")
+    n_pcs: int = Field(15, ge=2, description="principal components of the T-cell embedding")
+    n_top_genes: int = Field(1000, ge=100, description="highly variable genes of the T-cell embedding")
     min_cells: int = Field(50, ge=2, description="with fewer T cells no embedding of their own is made")
+
+
+class Macrophages(Section):
+    """Macrophage states, by the same machinery as the T cells'."""
+
+    states: str | None = Field(
+        None, description="state definitions, such as resources/macrophage_states.yaml; null: no states are called"
+    )
+    lineages: list[Name] = Field(
+        ["Monocyte_derived_macrophage", "Kupffer_cell"], min_length=1, description="lineages taken as macrophages"
+    )
+    min_z: float = Field(1.64, description="a macrophage whose best state scores below this keeps its lineage only")
+    n_control_sets: int = Field(100, ge=20, description="random matched gene sets behind each z-score")
 
 
 class Population(Section):
     """A group of cells that is tested: the union of the labels named."""
 
     lineages: list[Name] = Field([], description="lineages that belong to it")
-    states: list[Name] = Field([], description="T-cell states that belong to it")
+    states: list[Name] = Field([], description="T-cell (and macrophage) states that belong to it")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Population:
@@ -323,6 +336,7 @@ class Settings(Section):
     cluster: Cluster = Field(default_factory=lambda: Cluster())
     annotate: Annotate = Field(default_factory=lambda: Annotate())
     tcells: TCells = Field(default_factory=lambda: TCells())
+    macrophages: Macrophages = Field(default_factory=lambda: Macrophages())
     words: Words = Field(default_factory=lambda: Words())
     multiverse: Multiverse = Field(default_factory=lambda: Multiverse())
     design: Design

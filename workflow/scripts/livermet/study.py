@@ -129,15 +129,15 @@ def _check_integration(sheet: pd.DataFrame, config: dict[str, Any]) -> list[Prob
 
 
 def _labels(config: dict[str, Any], sheet: pd.DataFrame, inspect: bool) -> set[str] | None:
-    """Lineages and T-cell states that a population may name; None where they are not looked for."""
+    """Lineages and states that a population may name; None where they are not looked for."""
     own = config["annotate"]["labels"]
     if own and not inspect:
         return None  # cells are called what their owner calls them: checked before the first job
     lineages = set(as_content(_read(config["annotate"]["markers"]))["lineages"])
     if own:
         lineages = {*read_labels({str(name): str(path) for name, path in sheet[PATH].items()}, **own)[OWN_LABEL]}
-    states = _read(config["tcells"]["states"])["states"]
-    return {*lineages, *(state["name"] for state in states)}
+    files = filter(None, (config["tcells"]["states"], config["macrophages"]["states"]))
+    return {*lineages, *(state["name"] for path in files for state in _read(path)["states"])}
 
 
 def _tested(design: dict[str, Any], sets: list[dict[str, Any]]) -> dict[str, set[str]]:
@@ -159,6 +159,8 @@ def _read(path: str) -> Any:
 
 def _check_resources(config: dict[str, Any], inspect: bool) -> list[Problem]:
     paths = {"annotate.markers": config["annotate"]["markers"], "tcells.states": config["tcells"]["states"]}
+    if config["macrophages"]["states"]:
+        paths["macrophages.states"] = config["macrophages"]["states"]
     reference = config["annotate"]["reference"]
     problems = [
         Problem(f"config {key}", f"there is no '{path}'", remedy="Mend the path or leave the key out for ours")

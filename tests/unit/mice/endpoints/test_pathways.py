@@ -193,7 +193,7 @@ def test_the_sets_that_ship_are_put_to_the_right_cells() -> None:
     assert {"T_AICD_apoptosis_priming", "p53_radiation_response", "Fas_receptor_DISC"} <= set(names)
     assert not {"CD4_Th1", "Treg", "TAM_C1q", "T_cell", "dissociation_core_IEG_HSP"} & set(names)
     assert [item["name"] for item in choose(sets["signatures"], cd8, ["T_cell"])] == ["T_cell"]
-    defining = defining_genes(states, lineages, sets["signatures"])
+    defining = defining_genes(states, None, lineages, sets["signatures"])
     core = next(item for item in sets["signatures"] if item["name"] == "T_activated_core")
     assert set(core["up"]) <= circular_genes(cd8, defining)
     assert "Cd3e" in circular_genes({"lineages": ["T_cell"], "states": []}, defining)

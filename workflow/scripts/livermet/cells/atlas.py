@@ -21,6 +21,7 @@ from livermet.keys import (
     METRICS,
     MOUSE,
     PHASE,
+    PROGRAMMES,
     SAMPLE,
     STATE,
     SYMBOL,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 CONTRACT = (SAMPLE, MOUSE, "site", "treatment", TISSUE, BATCH)
 NOT_RECORDED = "not_recorded"
-LABELS = (LEIDEN, LINEAGE, STATE)
+LABELS = (LEIDEN, LINEAGE, STATE, PROGRAMMES)
 GENE_COLUMNS = ("highly_variable", "highly_variable_rank")
 
 
@@ -59,7 +60,7 @@ def assemble_atlas(
     counts
         Cells x genes, raw counts in X; `obs` holds the sheet's columns.
     labels
-        Index `cell`; `leiden`, `lineage`, `state`.
+        Index `cell`; `leiden`, `lineage`, `state`, `programmes`.
     barcodes
         Index `cell`, at least the kept ones; quality metrics.
     pca, umap
@@ -135,7 +136,7 @@ def _describe_cells(
         table[column] = (
             _categories(obs[column].to_numpy()) if column in obs else pd.Categorical([NOT_RECORDED] * len(obs))
         )
-    for column in LABELS:
+    for column in (column for column in LABELS if column in labels):
         table[column] = _categories(labels[column].reindex(cells).to_numpy())
     for column in (column for column in BESIDE if column in labels):
         values = labels[column].reindex(cells)

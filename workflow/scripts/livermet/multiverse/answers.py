@@ -47,12 +47,13 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What the tests rest on: contents of the signature, state, marker and mechanism files."""
+    """What the tests rest on: contents of the signature, state, marker and mechanism files, macrophage states if called."""
 
     signatures: Mapping[str, Any]
     states: Mapping[str, Any]
     lineages: Mapping[str, Any]
     mechanism: Mapping[str, Any]
+    macrophages: Mapping[str, Any] | None = None
 
 
 def answer_specification(
@@ -86,7 +87,9 @@ def answer_specification(
     settings = design.settings
     units = units_of(chosen.obs, samples, design)
     collection = load(knowledge.signatures)
-    defining = defining_genes(knowledge.states, knowledge.lineages, knowledge.signatures["signatures"])
+    defining = defining_genes(
+        knowledge.states, knowledge.macrophages, knowledge.lineages, knowledge.signatures["signatures"]
+    )
     pseudobulk = sum_counts(counts=chosen, labels=labels, populations=settings["populations"], units=design.units)
     composition = test_composition(labels, units, design, settings)
     untested = pd.DataFrame(columns=list(genes.COLUMNS))

@@ -22,10 +22,11 @@ from livermet.cells.own_labels import take_labels
 from livermet.errors import InputError
 from livermet.keys import CELL, FAILURE, LEIDEN, LINEAGE, N_CELLS, STATE
 from livermet.multiverse.grid import INTEGRATE, RESOLUTION
+from livermet.tcells.calls import find_missing, name_compartment
+from livermet.tcells.controls import make_control_sets
 from livermet.tcells.definitions import load_states
 from livermet.tcells.embed import embed_tcells
-from livermet.tcells.labels import label_cells, select_tcells, take_tcells
-from livermet.tcells.scoring import make_control_sets
+from livermet.tcells.labels import label_cells, select_tcells, take_cells
 from livermet.tcells.signatures import load
 from livermet.tcells.states import call_states
 
@@ -40,13 +41,14 @@ COLUMNS = [RESOLUTION, N_CELLS, N_CLUSTERS, N_TCELLS, FAILURE]
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What labels rest on: contents of the marker, signature and state files, the expression bins, the owner's labels."""
+    """What labels rest on: contents of marker, signature and state files, bins, the owner's labels, states of macrophages."""
 
     markers: dict[str, Any]
     signatures: Mapping[str, Any]
     states: Mapping[str, Any]
     bins: pd.DataFrame
     labels: pd.DataFrame | None = None
+    macrophages: Mapping[str, Any] | None = None
 
 
 def relabel_cells(
@@ -67,7 +69,7 @@ def relabel_cells(
     knowledge
         Markers, gene sets, states, bins.
     settings
-        Resolved sections `embed`, `annotate` (without `markers`) and `tcells` (without `states`).
+        Resolved sections `embed`, `annotate` (without `markers`), `tcells` and `macrophages` (without `states`).
     integrate
         Takes the place of `embed.integrate`.
     resolutions
@@ -123,18 +125,20 @@ class _Labeller:
         embed: Mapping[str, Any],
         seed: int,
     ) -> None:
-        self.counts, self.embedding, self.markers, self.own = counts, embedding, knowledge.markers, knowledge.labels
+        self.counts, self.embedding, self.knowledge, self.own = counts, embedding, knowledge, knowledge.labels
+        self.macrophages = settings.get("macrophages", {})
         self.annotate, self.tcells, self.embed, self.seed = settings["annotate"], settings["tcells"], embed, seed
         self.collection = load(knowledge.signatures)
         self.definitions = load_states(knowledge.states, self.collection)
         self.columns = [item.signature for item in self.definitions.states]
         self.sets = make_control_sets(
             self.collection,
-            list(dict.fromkeys(self.columns)),
+            self.definitions.called_by(),
             bins=knowledge.bins,
             var=counts.var,
             n_control_sets=self.tcells["n_control_sets"],
         )
+        self.barred = find_missing(self.collection, self.definitions, counts.var)
         # As in the study: cells are clustered in the order of their names.
         self.order = np.argsort(counts.obs_names.to_numpy(dtype=str), kind="stable")
         self.graph = sparse.csr_matrix(embedding.connectivities)[self.order][:, self.order]
@@ -148,18 +152,32 @@ class _Labeller:
         lineages = annotate_cells(
             self.counts,
             clusters,
-            self.markers,
+            self.knowledge.markers,
             seed=self.seed,
             connectivities=self.embedding.connectivities,
             **self.annotate,
         ).lineages
         if self.own is not None:
             lineages = take_labels(lineages, self.own)
-        return label_cells(lineages, self._call(lineages))
+        return label_cells(lineages, self._call(lineages), self._call_macrophages(lineages))
+
+    def _call_macrophages(self, lineages: pd.DataFrame) -> pd.DataFrame | None:
+        """States of the macrophages, where the study calls them."""
+        if self.knowledge.macrophages is None:
+            return None
+        return name_compartment(
+            self.counts,
+            lineages,
+            study_connectivities=self.embedding.connectivities,
+            signatures=self.knowledge.signatures,
+            states=self.knowledge.macrophages,
+            bins=self.knowledge.bins,
+            **{key: self.macrophages[key] for key in ("lineages", "n_control_sets", "min_z")},
+        )["states"]
 
     def _call(self, lineages: pd.DataFrame) -> pd.DataFrame:
         """States of the T cells; the same T cells are not called twice."""
-        matrix, cells = take_tcells(self.counts, lineages, self.tcells["lineages"])
+        matrix, cells = take_cells(self.counts, lineages, self.tcells["lineages"])
         if self.called is not None and cells.equals(self.called[0]):
             return self.called[1]
         connectivities = embed_tcells(
@@ -182,6 +200,7 @@ class _Labeller:
             collection=self.collection,
             states=self.definitions,
             min_z=self.tcells["min_z"],
+            barred=self.barred,
         )
         self.called = (cells, states)
         return states

@@ -45,7 +45,8 @@ STATES = {
     "CD8_naive_like": "#FEDA8B", "CD8_activated": "#D55E00", "CD8_effector_memory": "#E69F00", "CD8_Tpex": "#AA4499",
     "CD8_Tex": "#661100", "CD4_naive_like": "#B7DDF2", "CD4_Th1": "#56B4E9", "CD4_Tfh": "#0072B2",
     "CD4_Th17": "#332288", "Treg": "#009E73", "gamma_delta_T": "#B8A300", "NKT": "#44AA99",
-    "T_proliferating": "#1f2933", "T_IFN_stimulated": "#CC79A7", UNASSIGNED: "#c3cad1",
+    "T_proliferating": "#1f2933", "T_IFN_stimulated": "#CC79A7", "CD8_central_memory": "#F0E442", "CD8_effector": "#882255",
+    "MAIT": "#117733", "T_naive_like": "#DDCC99", UNASSIGNED: "#c3cad1",
 }  # fmt: skip
 
 _RC = {

@@ -253,9 +253,11 @@ def _write_tcells(writer: _Writer, config: Mapping[str, Any], packages: Mapping[
         f"""{len(facts.states):,} cells of {", ".join(words(name) for name in tcells["lineages"])} lineage were scored for
         signatures against control genes of like expression (after Tirosh et al. [@tirosh]), {tcells["n_control_sets"]} matched
         sets a signature, drawn by a rule that looks at no other cell of the study: a score does not move when a sample is
-        added. UCell [@ucell] gives a second opinion. Calls were made on scores averaged over each cell's neighbours: lineage
-        gates come first, then the state with the highest z against the matched sets; a cell whose best z is below
-        {tcells["min_z"]:g} stays unassigned. Fas and Fasl define no state.""",
+        added. Every cell was held to the same depth, by the chance that each gene would be seen in it [@rarefaction], so that
+        a score does not drift with depth either. UCell [@ucell] gives a second opinion. Calls were made on scores averaged
+        over each cell's neighbours: gates come first, then the state with the highest z against the matched sets; a cell
+        whose best z is below {tcells["min_z"]:g} stays unassigned. The cell cycle, interferon and residency are flagged
+        beside the state. Fas and Fasl define no state.""",
     )
 
 

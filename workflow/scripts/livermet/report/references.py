@@ -37,6 +37,7 @@ REFERENCES = {
     "sctype": Reference("Ianevski A, Giri AK, Aittokallio T. Fully-automated and ultra-fast cell-type identification using specific marker combinations from single-cell transcriptomic data. Nat Commun 13, 1246 (2022)", "10.1038/s41467-022-28803-w"),
     "singler": Reference("Aran D, Looney AP, Liu L, et al. Reference-based analysis of lung single-cell sequencing reveals a transitional profibrotic macrophage. Nat Immunol 20, 163 (2019)", "10.1038/s41590-018-0276-y"),
     "tirosh": Reference("Tirosh I, Izar B, Prakadan SM, et al. Dissecting the multicellular ecosystem of metastatic melanoma by single-cell RNA-seq. Science 352, 189 (2016)", "10.1126/science.aad0501"),
+    "rarefaction": Reference("Hurlbert SH. The nonconcept of species diversity: a critique and alternative parameters. Ecology 52, 577 (1971)", "10.2307/1934145"),
     "ucell": Reference("Andreatta M, Carmona SJ. UCell: robust and scalable single-cell gene signature scoring. Comput Struct Biotechnol J 19, 3796 (2021)", "10.1016/j.csbj.2021.06.043"),
     "squair": Reference("Squair JW, Gautier M, Kathe C, et al. Confronting false discoveries in single-cell differential expression. Nat Commun 12, 5692 (2021)", "10.1038/s41467-021-25960-2"),
     "edger": Reference("Chen Y, Chen L, Lun ATL, Baldoni PL, Smyth GK. edgeR v4: powerful differential analysis of sequencing data with expanded functionality and improved support for small counts and larger datasets. Nucleic Acids Res 53, gkaf018 (2025)", "10.1093/nar/gkaf018"),

@@ -1,8 +1,11 @@
-"""What makes a T-cell state: the definitions of ``resources/states.yaml``, checked."""
+"""What makes a state: the definitions of ``resources/states.yaml`` and its like, checked.
+
+T cells and macrophages are named by the same machinery; only the definitions differ.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -13,7 +16,8 @@ from livermet.tcells.signatures import Signatures, Strict, check
 
 #: Outcomes of the study: a state that is defined by them cannot be tested for them.
 OUTCOMES = ("Fas", "Fasl")
-OTHER = "other"  # subset of a T cell whose receptor and co-receptor say nothing
+PROGRAMME = "programme:"  # prefix of the flags' columns
+OTHER = "other"  # subset of a cell whose receptors say nothing
 
 
 class Evidence(Strict):
@@ -24,15 +28,15 @@ class Evidence(Strict):
     genes
         Symbols; the most expressed one counts.
     at_least
-        Smoothed log-normalised expression that it has to reach.
+        UMIs per 10,000 that its neighbourhood's mean has to reach; where empty, what counts as expressed in the file.
     """
 
     genes: tuple[str, ...] = Field(min_length=1)
-    at_least: float = Field(gt=0)
+    at_least: float | None = Field(None, gt=0)
 
 
 class Subset(Strict):
-    """A subset of T cells, told by its receptor, co-receptor or master regulator.
+    """A subset of cells, told by its receptor, co-receptor or master regulator.
 
     Attributes
     ----------
@@ -41,7 +45,7 @@ class Subset(Strict):
     requires
         Evidence, all of which has to hold.
     above
-        Genes that the first evidence has to exceed (smoothed expression times the factor).
+        Genes that the first evidence has to exceed (their expression times the factor).
     factor
         Weight of the `above` genes: larger than 1 for a transcript that drops out more.
     """
@@ -52,32 +56,69 @@ class Subset(Strict):
     factor: float = Field(1.0, gt=0)
 
 
-class State(Strict):
-    """A state.
+class Called(Strict):
+    """What a cell is called by a signature.
 
     Attributes
     ----------
     name
         As in the tables.
-    subsets
-        Subsets that may hold it; all where empty.
     signature
         The set whose z-score speaks for it.
-    requires
-        Evidence besides, all of which has to hold.
-    fallback
-        True for a programme that runs on top of an identity (cycling, interferon): it is called only where no identity
-        stands out, so that it does not swallow the cycling or stimulated cells of every state.
     description
         One line for people.
     """
 
-    name: str = Field(min_length=1)
-    subsets: tuple[str, ...] = ()
+    name: str = Field(pattern=r"^[A-Za-z0-9_]+$")
     signature: str
-    requires: tuple[Evidence, ...] = ()
-    fallback: bool = False
     description: str = Field(min_length=1)
+
+
+class State(Called):
+    """A state.
+
+    Attributes
+    ----------
+    subsets
+        Subsets that may hold it; all where empty.
+    requires
+        Evidence besides, all of which has to hold.
+    above
+        Genes that the first evidence has to exceed.
+    lacks
+        Evidence none of which may hold.
+    fallback
+        Name of a programme: the state is that of its cells of which no identity stands out. Without it, this is an
+        identity.
+    """
+
+    subsets: tuple[str, ...] = ()
+    requires: tuple[Evidence, ...] = ()
+    above: tuple[str, ...] = ()
+    lacks: tuple[Evidence, ...] = ()
+    fallback: str = ""
+
+    @model_validator(mode="after")
+    def _has_evidence(self) -> State:
+        if self.above and not self.requires:
+            raise ValueError("`above` needs evidence in `requires` that exceeds it")
+        return self
+
+    def genes(self) -> set[str]:
+        """Symbols that its gates look at."""
+        return {gene for item in (*self.requires, *self.lacks) for gene in item.genes} | set(self.above)
+
+
+class Programme(Called):
+    """A programme that runs on top of an identity, such as the cell cycle: a flag of its own, not a rival of states.
+
+    Attributes
+    ----------
+    within
+        States (identities) that may show it; all cells where empty.
+    """
+
+    within: tuple[str, ...] = ()
 
 
 class States(Strict):
@@ -87,44 +128,77 @@ class States(Strict):
     ----------
     outcomes
         Genes kept out of every definition.
+    expressed
+        UMIs per 10,000 from which on a gene counts as expressed by a neighbourhood.
     own_weight
         Weight of the cell itself in smoothing; its neighbours share the rest by the graph's weights.
+    steps
+        How often neighbourhoods are averaged: 2 reaches the neighbours' neighbours.
     subsets, states
         In order: the first subset that holds is taken; states compete.
+    rivals
+        Subsets that neighbours do not tell apart: a cell of one of them is settled by its own counts of the genes of
+        their first evidence.
+    programmes
+        Flagged beside the states.
     readouts
         Sets that are scored for the tables and define nothing.
     """
 
     schema_version: int
     outcomes: tuple[str, ...]
+    expressed: float = Field(gt=0)
     own_weight: float = Field(gt=0, le=1)
-    subsets: tuple[Subset, ...] = Field(min_length=1)
+    steps: int = Field(1, ge=1, le=3)
+    subsets: tuple[Subset, ...] = ()
+    rivals: tuple[str, ...] = ()
     states: tuple[State, ...] = Field(min_length=1)
+    programmes: tuple[Programme, ...] = ()
     readouts: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> States:
         names = [item.name for item in self.states]
-        subsets = {item.name for item in self.subsets} | {OTHER}
         if len(set(names)) < len(names) or UNASSIGNED in names:
             raise ValueError(f"each state once, and none is called '{UNASSIGNED}'")
-        unknown = sorted({subset for item in self.states for subset in item.subsets} - subsets)
-        if unknown:
-            raise ValueError(f"subsets {', '.join(sorted(subsets))}; {', '.join(unknown)} is none of them")
+        subsets = {item.name for item in self.subsets} | {OTHER}
+        self._refuse("subsets", subsets, [*self.rivals, *(one for item in self.states for one in item.subsets)])
+        programmes = [item.name for item in self.programmes]
+        if len(set(programmes)) < len(programmes):
+            raise ValueError("each programme once")
+        self._refuse("programmes", set(programmes), (item.fallback for item in self.states if item.fallback))
+        identities = {item.name for item in self.states if not item.fallback}
+        self._refuse("states", identities, (one for item in self.programmes for one in item.within))
         absent = [gene for gene in OUTCOMES if gene not in self.outcomes]
         if absent:
             raise ValueError(f"outcomes that hold at least {', '.join(OUTCOMES)}")
         return self
 
+    @staticmethod
+    def _refuse(kind: str, known: set[str], named: Iterable[str]) -> None:
+        unknown = sorted(set(named) - known)
+        if unknown:
+            raise ValueError(f"{kind} {', '.join(sorted(known))}; {', '.join(unknown)} is none of them")
+
+    @property
+    def called(self) -> list[Called]:
+        """States and programmes."""
+        return [*self.states, *self.programmes]
+
+    def called_by(self) -> list[str]:
+        """Sets that states and programmes are called by, each once."""
+        return list(dict.fromkeys(item.signature for item in self.called))
+
     def signatures(self) -> list[str]:
-        """Sets to score: those of the states, then the read-outs, each once."""
-        return list(dict.fromkeys([*(item.signature for item in self.states), *self.readouts]))
+        """Sets to score: those that something is called by, then the read-outs, each once."""
+        return list(dict.fromkeys([*self.called_by(), *self.readouts]))
 
     def gate_genes(self) -> list[str]:
         """Every symbol that a gate looks at, each once."""
         genes = [gene for subset in self.subsets for item in subset.requires for gene in item.genes]
         genes += [gene for subset in self.subsets for gene in subset.above]
-        genes += [gene for state in self.states for item in state.requires for gene in item.genes]
+        genes += [gene for state in self.states for item in (*state.requires, *state.lacks) for gene in item.genes]
+        genes += [gene for state in self.states for gene in state.above]
         return list(dict.fromkeys(genes))
 
 
@@ -157,16 +231,16 @@ def load_states(content: Mapping[str, Any], collection: Signatures, *, where: st
         for name in states.signatures()
         if name not in known
     ]
-    for state in states.states:
-        genes = {gene for item in state.requires for gene in item.genes}
-        if state.signature in known:
-            genes |= {*collection[state.signature].up, *collection[state.signature].down}
+    for item in states.called:
+        genes = item.genes() if isinstance(item, State) else set()
+        if item.signature in known:
+            genes |= {*collection[item.signature].up, *collection[item.signature].down}
         caught = sorted(genes & set(states.outcomes))
         if caught:
             remedy = "A state that is defined by an outcome cannot be tested for it: take the gene out of the set"
-            problems.append(Problem(f"{where} {state.name}", f"defined by {', '.join(caught)}", remedy=remedy))
+            problems.append(Problem(f"{where} {item.name}", f"defined by {', '.join(caught)}", remedy=remedy))
     caught = sorted(
-        {gene for item in states.subsets for piece in item.requires for gene in piece.genes} & set(states.outcomes)
+        {gene for one in states.subsets for piece in one.requires for gene in piece.genes} & set(states.outcomes)
     )
     if caught:
         problems.append(Problem(f"{where} subsets", f"defined by {', '.join(caught)}"))

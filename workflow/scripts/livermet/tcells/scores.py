@@ -1,4 +1,4 @@
-"""Both scores of every T cell, in one table."""
+"""Both scores of every cell of a compartment (T cells, macrophages), in one table."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from livermet.tcells.controls import make_control_sets
 from livermet.tcells.definitions import load_states
-from livermet.tcells.labels import take_tcells
-from livermet.tcells.scoring import SCORE, Z, make_control_sets, score_cells
+from livermet.tcells.labels import take_cells
+from livermet.tcells.scoring import SCORE, Z, score_cells
 from livermet.tcells.signatures import ENOUGH, SIGNATURE, cover, load
 from livermet.tcells.ucell import UCELL, score_ucell
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("livermet")
 
 
-def score_tcells(
+def score_states(
     counts: AnnData,
     labels: pd.DataFrame,
     *,
@@ -30,7 +31,7 @@ def score_tcells(
     lineages: Collection[str],
     n_control_sets: int,
 ) -> dict[str, pd.DataFrame]:
-    """Score the T cells of a study on every set that the state definitions name.
+    """Score the cells of some lineages on every set that the state definitions name.
 
     Parameters
     ----------
@@ -39,11 +40,11 @@ def score_tcells(
     labels
         Index cell, with ``lineage``.
     signatures, states
-        Content of the two resource files.
+        Content of the signatures and of the state definitions.
     bins
         The frozen expression reference.
     lineages
-        Lineages that count as T cells.
+        Lineages whose cells are scored.
     n_control_sets
         Control sets behind each z-score.
 
@@ -55,7 +56,7 @@ def score_tcells(
     """
     collection = load(signatures)
     names = load_states(states, collection).signatures()
-    matrix, cells = take_tcells(counts, labels, lineages)
+    matrix, cells = take_cells(counts, labels, lineages)
     sets = make_control_sets(collection, names, bins=bins, var=counts.var, n_control_sets=n_control_sets)
     score, z = score_cells(matrix, sets)
     ucell = score_ucell(matrix, counts.var, collection=collection, names=names)
@@ -63,5 +64,5 @@ def score_tcells(
     coverage = cover(collection, counts.var, names=names)
     for row in coverage[~coverage[ENOUGH]].itertuples():
         log.warning("signature %s: %d of %d genes are in the study", getattr(row, SIGNATURE), row.n_found, row.n_genes)
-    log.info("%d T cells scored on %d signatures", len(table), len(names))
+    log.info("%d cells scored on %d signatures", len(table), len(names))
     return {"scores": table, "coverage": coverage}

@@ -1,21 +1,35 @@
-"""T-cell states: gates first, then the signature that stands out most, and no state where none does."""
+"""States: gates first, then the signature that stands out most, and no state where none does."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from livermet.cells.normalise import log_normalise
 from livermet.keys import N_CELLS, STATE, SYMBOL, UNASSIGNED
-from livermet.tcells.definitions import OTHER, Evidence, State, States, Subset
-from livermet.tcells.scoring import ControlSets, score_neighbourhoods
-from livermet.tcells.signatures import GeneIndex, Signatures, resolve
+from livermet.tcells.controls import ControlSets
+from livermet.tcells.definitions import PROGRAMME, States
+from livermet.tcells.gates import (
+    Flags,
+    Floats,
+    allow_states,
+    assign_subsets,
+    gate_levels,
+    neighbour_average,
+    settle_rivals,
+    smooth,
+)
+from livermet.tcells.programmes import flag_programmes
+from livermet.tcells.scoring import score_neighbourhoods
+from livermet.tcells.signatures import Signatures, resolve
 
-T_SUBSET, BEST_Z, SECOND_STATE, AGREEMENT = "t_subset", "best_z", "second_state", "agreement"
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+SUBSET, BEST_Z, SECOND_STATE, AGREEMENT, NOTE = "subset", "best_z", "second_state", "agreement", "note"
+#: UMIs that cells are held to for a call. More than for a score, which must not drift with depth: a call needs the power,
+#: and cells of fewer UMIs count as they are.
+CALL_DEPTH = 2000
 
 
 def call_states(
@@ -28,115 +42,94 @@ def call_states(
     collection: Signatures,
     states: States,
     min_z: float,
+    barred: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Call the state of every T cell.
+    """Call the state of every cell of a compartment (T cells, or macrophages), and flag its programmes.
 
     Gates say which states a cell may have, from expression smoothed over the neighbour graph; among those the state wins
     whose signature has the highest z-score in the same smoothed expression; below `min_z` the cell stays unassigned. The
-    scores of single cells are not touched: smoothing is part of the call alone.
+    scores of single cells are not touched: smoothing is part of the call alone. Programmes are the cell's own and are not
+    smoothed.
 
     Parameters
     ----------
     counts
-        Raw counts, T cells x all genes.
+        Raw counts, cells x all genes.
     var
         The study's genes, with ``symbol``.
     sets
-        Control sets of the states' signatures.
+        Control sets of everything that is called by a signature (:meth:`States.called_by`).
     ucell
         Index cell, UCell scores: one column a state, in the order of the definitions.
     connectivities
-        T cells x T cells, symmetric weights of the neighbour graph.
+        Cells x cells, symmetric weights of the neighbour graph.
     collection, states
         Gene sets (for their aliases) and definitions.
     min_z
         Standard deviations of the control sets that the best state has to reach.
+    barred
+        States that the study has too few genes for: they are not called.
 
     Returns
     -------
     DataFrame
-        Index as `ucell`; ``t_subset state best_z second_state agreement``. ``best_z`` is the neighbourhood's z of the best
-        state that the gates allow, NaN where they allow none, and ``second_state`` the next best (empty where there is
-        none); ``agreement`` says whether UCell, smoothed and standardised over the T cells, picks the same.
+        Index as `ucell`; ``subset state best_z second_state agreement`` and ``programme:<name>``. ``best_z`` is the
+        neighbourhood's z of the best state that the gates allow, NaN where they allow none, and ``second_state`` the next
+        best (empty where there is none); ``agreement`` says whether UCell, smoothed and standardised over the cells,
+        picks the same.
     """
     smoother = neighbour_average(connectivities, own_weight=states.own_weight)
-    smooth = smoother @ _gate_expression(counts, resolve(collection, var[SYMBOL]), states.gate_genes())
-    levels = pd.DataFrame(smooth, columns=states.gate_genes())
-    subset = assign_subsets(levels, states.subsets)
-    allowed = allow_states(levels, subset, states.states)
+    genes = resolve(collection, var[SYMBOL])
+    raw = gate_levels(counts, genes, states.gate_genes())
+    levels = pd.DataFrame(smooth(smoother, raw, steps=states.steps), columns=states.gate_genes())
+    subset = assign_subsets(levels, states.subsets, expressed=states.expressed)
+    subset = settle_rivals(subset, counts, genes, connectivities, states=states)
+    allowed = allow_states(levels, subset, states.states, expressed=states.expressed)
     names = np.array([item.name for item in states.states], dtype=object)
-    fallback = np.array([item.fallback for item in states.states])
-    columns = [item.signature for item in states.states]
-    z = score_neighbourhoods(counts, sets, smoother)[columns].to_numpy(dtype=np.float64)
-    ranks = _standardise(smoother @ ucell.to_numpy(dtype=np.float64))
+    fallback = np.array([bool(item.fallback) for item in states.states])
+    allowed[:, np.isin(names, list(barred))] = False
+    own, near = score_neighbourhoods(counts, sets, smoother, steps=states.steps, depth=CALL_DEPTH)
+    z = near[[item.signature for item in states.states]].to_numpy(dtype=np.float64)
+    flags = _flags(own, states, np.where(allowed & ~fallback, z, -np.inf), names, min_z=min_z, barred=barred)
+    for column in np.flatnonzero(fallback):
+        shown = flags[states.states[column].fallback].to_numpy()
+        # A flag is the cell's own; its neighbourhood need not show the programme, so that its z says nothing against it.
+        allowed[:, column] &= shown
+        z[:, column] = np.where(shown, np.maximum(z[:, column], min_z), z[:, column])
+    ranks = _standardise(smooth(smoother, ucell.to_numpy(dtype=np.float64), steps=states.steps))
     order, ranked = rank_states(z, allowed, fallback=fallback, min_z=min_z)
     second = np.where(np.isfinite(ranked[:, 1]), names[order[:, 1]], "") if len(names) > 1 else np.full(len(z), "")
     called = ranked[:, 0] >= min_z
     identity = allowed & (fallback == fallback[order[:, 0]][:, None])
     other = np.where(identity, ranks, -np.inf).argmax(axis=1)
-    return pd.DataFrame(
-        {
-            T_SUBSET: subset,
-            STATE: np.where(called, names[order[:, 0]], UNASSIGNED),
-            BEST_Z: np.where(np.isfinite(ranked[:, 0]), ranked[:, 0], np.nan).astype(np.float32),
-            SECOND_STATE: second,
-            AGREEMENT: called & (other == order[:, 0]),
-        },
-        index=ucell.index,
-    )
+    table = {
+        SUBSET: subset,
+        STATE: np.where(called, names[order[:, 0]], UNASSIGNED),
+        BEST_Z: np.where(np.isfinite(ranked[:, 0]), ranked[:, 0], np.nan).astype(np.float32),
+        SECOND_STATE: second,
+        AGREEMENT: called & (other == order[:, 0]),
+    }
+    return pd.concat([pd.DataFrame(table), flags.add_prefix(PROGRAMME)], axis=1).set_index(ucell.index)
 
 
-def neighbour_average(connectivities: sparse.csr_matrix, *, own_weight: float) -> sparse.csr_matrix:
-    """Matrix that averages a cell with its neighbours.
-
-    Parameters
-    ----------
-    connectivities
-        Cells x cells, non-negative weights.
-    own_weight
-        Weight of the cell itself; a cell without neighbours keeps all of it.
-
-    Returns
-    -------
-    csr_matrix of float64
-        Rows sum to 1.
-    """
-    sums = np.asarray(connectivities.sum(axis=1), dtype=np.float64).ravel()
-    share = np.divide(1 - own_weight, sums, out=np.zeros_like(sums), where=sums > 0)
-    own = np.where(sums > 0, own_weight, 1.0)
-    return sparse.csr_matrix(sparse.diags(share) @ connectivities + sparse.diags(own))
-
-
-def assign_subsets(levels: pd.DataFrame, subsets: tuple[Subset, ...]) -> NDArray[np.object_]:
-    """Name the first subset whose evidence holds, ``other`` where none does.
-
-    Parameters
-    ----------
-    levels
-        Cells x symbols, smoothed log-normalised expression.
-    subsets
-        In order.
-
-    Returns
-    -------
-    ndarray of str, (cells,)
-    """
-    found = np.full(len(levels), OTHER, dtype=object)
-    for subset in reversed(subsets):
-        holds = _all_hold(levels, subset.requires)
-        for gene in subset.above:
-            holds &= _level(levels, subset.requires[0]) > subset.factor * levels[gene].to_numpy()
-        found[holds] = subset.name
-    return found
-
-
-def allow_states(levels: pd.DataFrame, subset: NDArray[np.object_], states: tuple[State, ...]) -> Flags:
-    """Say which states the gates leave open to each cell, (cells, states)."""
-    allowed = np.zeros((len(levels), len(states)), dtype=bool)
-    for column, state in enumerate(states):
-        inside = np.isin(subset, state.subsets) if state.subsets else np.ones(len(levels), dtype=bool)
-        allowed[:, column] = inside & _all_hold(levels, state.requires)
-    return allowed
+def _flags(
+    own: pd.DataFrame,
+    states: States,
+    identity: Floats,
+    names: NDArray[np.object_],
+    *,
+    min_z: float,
+    barred: Collection[str],
+) -> pd.DataFrame:
+    """Cells x programmes: which each cell shows, given the z of the identities open to it."""
+    best = identity.argmax(axis=1)
+    found = np.where(identity[np.arange(len(best)), best] >= min_z, names[best], UNASSIGNED)
+    z = own[[item.signature for item in states.programmes]].to_numpy()
+    flags = flag_programmes(z, found, states.programmes, min_z=min_z)
+    columns = [item.name for item in states.programmes]
+    table = pd.DataFrame(flags, columns=columns)
+    table[[name for name in columns if name in barred]] = False
+    return table
 
 
 def rank_states(z: Floats, allowed: Flags, *, fallback: Flags, min_z: float) -> tuple[NDArray[np.int64], Floats]:
@@ -170,7 +163,7 @@ def rank_states(z: Floats, allowed: Flags, *, fallback: Flags, min_z: float) -> 
     return order, np.take_along_axis(value, order, axis=1)
 
 
-def summarise(calls: pd.DataFrame, states: States) -> pd.DataFrame:
+def summarise(calls: pd.DataFrame, states: States, notes: dict[str, str] | None = None) -> pd.DataFrame:
     """Count the calls of every state, those without a cell included.
 
     Parameters
@@ -179,42 +172,30 @@ def summarise(calls: pd.DataFrame, states: States) -> pd.DataFrame:
         From :func:`call_states`.
     states
         The definitions.
+    notes
+        State or programme -> why it could not be called in this study.
 
     Returns
     -------
     DataFrame
-        ``state n_cells share median_z agreement``; the last two are NaN for a state without cells.
+        ``state n_cells share median_z agreement``, the share of its cells that show each programme, and ``note``; all but
+        the first three are NaN for a state without cells.
     """
+    notes = notes or {}
+    flags = [PROGRAMME + item.name for item in states.programmes]
     rows = []
     for name in [*(item.name for item in states.states), UNASSIGNED]:
         mine = calls[calls[STATE] == name]
         share = len(mine) / len(calls) if len(calls) else 0.0
-        median = mine[BEST_Z].median() if len(mine) else np.nan
-        rows.append((name, len(mine), share, median, mine[AGREEMENT].mean() if len(mine) else np.nan))
-    return pd.DataFrame(rows, columns=[STATE, N_CELLS, "share", "median_z", AGREEMENT])
-
-
-def _gate_expression(counts: sparse.csr_matrix, genes: GeneIndex, symbols: list[str]) -> Floats:
-    """Log-normalised expression of the gates' genes, (cells, symbols); zero for a gene that the study lacks."""
-    places = [genes.find(symbol) for symbol in symbols]
-    present = [place for place in places if place is not None]
-    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    values = np.zeros((counts.shape[0], len(symbols)))
-    known = [number for number, place in enumerate(places) if place is not None]
-    values[:, known] = log_normalise(counts[:, present], totals=totals).toarray()
-    return values
-
-
-def _level(levels: pd.DataFrame, evidence: Evidence) -> Floats:
-    """Expression of the most expressed gene of an evidence."""
-    return np.asarray(levels[list(evidence.genes)].to_numpy().max(axis=1), dtype=np.float64)
-
-
-def _all_hold(levels: pd.DataFrame, pieces: tuple[Evidence, ...]) -> Flags:
-    holds = np.ones(len(levels), dtype=bool)
-    for piece in pieces:
-        holds &= _level(levels, piece) >= piece.at_least
-    return holds
+        means = [mine[column].mean() if len(mine) else np.nan for column in (AGREEMENT, *flags)]
+        rows.append(
+            (name, len(mine), share, mine[BEST_Z].median() if len(mine) else np.nan, *means, notes.get(name, ""))
+        )
+    table = pd.DataFrame(rows, columns=[STATE, N_CELLS, "share", "median_z", AGREEMENT, *flags, NOTE])
+    for item in states.programmes:
+        if item.name in notes:
+            table[PROGRAMME + item.name] = np.nan
+    return table
 
 
 def _standardise(values: Floats) -> Floats:

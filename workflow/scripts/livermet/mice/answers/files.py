@@ -27,6 +27,7 @@ FIRST_CELL_COLUMNS = [
     keys.LINEAGE,
     keys.STATE,
     keys.SUBSET,
+    keys.PROGRAMMES,
     keys.DOUBLET_SCORE,
     keys.IS_DOUBLET,
     keys.AMBIENT,
@@ -71,10 +72,16 @@ def list_cells(barcodes: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Index cell, in the order of `barcodes`; leiden, lineage and state are empty where the cell was dropped.
+        Index cell, in the order of `barcodes`; leiden, lineage, state and programmes are empty where the cell was dropped.
     """
     beside = [column for column in keys.BESIDE if column in labels]
-    named = labels[[keys.LEIDEN, keys.LINEAGE, keys.STATE, *beside]].astype(str).reindex(barcodes.index).fillna("")
+    programmes = [keys.PROGRAMMES] if keys.PROGRAMMES in labels else []
+    named = (
+        labels[[keys.LEIDEN, keys.LINEAGE, keys.STATE, *programmes, *beside]]
+        .astype(str)
+        .reindex(barcodes.index)
+        .fillna("")
+    )
     table = barcodes.drop(columns=list(named), errors="ignore").join(named)
     first = [column for column in FIRST_CELL_COLUMNS if column in table]
     return table[first + [column for column in table if column not in first]]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TESTED_KINDS = ("state",)
+LABELLED = ("states", "macrophages", "lineages")  # inputs that say what labels are called by
 ANY = "any"
 WHOLE_T = frozenset({"t", "cd8", "cd4", "gd", "nkt", "mait"})
 MYELOID = frozenset({"myeloid"})
@@ -50,6 +51,7 @@ LINEAGE_WORDS: dict[str, frozenset[str]] = {
 STATE_WORDS: dict[str, frozenset[str]] = {
     "gamma_delta_T": frozenset({"t", "gd"}),
     "NKT": frozenset({"t", "nkt"}),
+    "MAIT": frozenset({"t", "mait"}),
     "T_proliferating": frozenset({"t", "cd8", "cd4"}),
     "T_IFN_stimulated": frozenset({"t", "cd8", "cd4"}),
 }
@@ -63,6 +65,8 @@ def words_of_population(population: Mapping[str, Any]) -> frozenset[str]:
     for state in population["states"]:
         if state in LINEAGE_WORDS:
             words |= LINEAGE_WORDS[state]
+        elif state.startswith("Mac_"):
+            words |= MONONUCLEAR
         elif state.startswith("CD8"):
             words |= {"t", "cd8"}
         elif state.startswith("CD4") or state == "Treg":
@@ -118,7 +122,10 @@ def choose(
 
 
 def defining_genes(
-    states: Mapping[str, Any], lineages: Mapping[str, Any] | pd.DataFrame, signatures: Iterable[Mapping[str, Any]]
+    states: Mapping[str, Any],
+    macrophages: Mapping[str, Any] | None,
+    lineages: Mapping[str, Any] | pd.DataFrame,
+    signatures: Iterable[Mapping[str, Any]],
 ) -> dict[str, frozenset[str]]:
     """Genes by which each lineage and state is called.
 
@@ -126,6 +133,8 @@ def defining_genes(
     ----------
     states
         The content of `resources/states.yaml`: states with their signature and further requirements.
+    macrophages
+        The same of the macrophages, where their states are called.
     lineages
         The content of `resources/lineages.yaml`: up and down genes, or kinds of a lineage with theirs; or a table of them.
     signatures
@@ -138,10 +147,11 @@ def defining_genes(
     """
     sets = {signature["name"]: signature for signature in signatures}
     found: dict[str, set[str]] = {}
-    for state in states["states"]:
+    for state in [*states["states"], *(macrophages or {"states": ()})["states"]]:
         genes = found.setdefault(state["name"], set())
         genes |= _genes(sets.get(state["signature"], {}))
-        for evidence in state.get("requires", ()):
+        genes |= set(state.get("above", ()))
+        for evidence in (*state.get("requires", ()), *state.get("lacks", ())):
             genes |= set(evidence["genes"])
     for name, lineage in as_content(lineages)["lineages"].items():
         genes = found.setdefault(name, set())
