@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.calibration import cohorts, run
-from benchmarks.calibration.measures import COMPATIBLE, MET, MISSED, Target, estimate, false_share
+from benchmarks.calibration import cohorts
+from benchmarks.calibration.run import BENCH
 from benchmarks.calibration.scenarios import SCENARIOS
+from benchmarks.common import run
+from benchmarks.common.measures import COMPATIBLE, MET, MISSED, Target, estimate, false_share
 
 
 def test_error_is_that_of_data_sets_and_not_of_genes() -> None:
@@ -137,7 +139,7 @@ def test_results_are_kept_setting_by_setting(tmp_path: Path) -> None:
     scenario = SCENARIOS["composition"]
     first, second = (run.run_case(scenario, case, 2, 3) for case in scenario.cases[:2])
     for table in (second, first, first.assign(value=0.25)):
-        run.keep(table, tmp_path)
+        run.keep(BENCH, table, tmp_path)
     kept = run.read(tmp_path / "calibration.tsv")
     assert list(dict.fromkeys(kept["setting"])) == [case.setting for case in scenario.cases[:2]]
     assert len(kept) == len(first) + len(second)
@@ -147,7 +149,7 @@ def test_results_are_kept_setting_by_setting(tmp_path: Path) -> None:
 
 def test_a_data_set_follows_from_its_seed_alone() -> None:
     scenario = SCENARIOS["signature_null"]
-    one, again = (run.measure_one(5, scenario=scenario.name, case=scenario.cases[0], seed=9) for _ in range(2))
-    other = run.measure_one(6, scenario=scenario.name, case=scenario.cases[0], seed=9)
+    one, again = (run.measure_one(5, scenario=scenario, case=scenario.cases[0], seed=9) for _ in range(2))
+    other = run.measure_one(6, scenario=scenario, case=scenario.cases[0], seed=9)
     assert one == again
     assert one != other

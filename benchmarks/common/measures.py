@@ -75,12 +75,15 @@ class Case:
         In the full run.
     quick
         Whether the quick run has it.
+    targets
+        Of this setting alone: they go before the scenario's.
     """
 
     setting: str
     values: Mapping[str, Any]
     n_data_sets: int
     quick: bool = False
+    targets: Mapping[str, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ class Scenario:
         Quantity -> what it is held to; others are reported only.
     n_quick
         Data sets of each case in the quick run.
+    needs
+        Says what is lacking to run it here (data that not every machine has); empty where nothing is.
     """
 
     name: str
@@ -106,6 +111,15 @@ class Scenario:
     cases: Sequence[Case]
     targets: Mapping[str, Target] = field(default_factory=dict)
     n_quick: int = 20
+    needs: Callable[[], str] | None = None
+
+    def target(self, case: Case, quantity: str) -> Target | None:
+        """What a quantity is held to in a setting."""
+        return case.targets.get(quantity) or self.targets.get(quantity)
+
+    def lacks(self) -> str:
+        """What is missing to run it here, in words; empty where nothing is."""
+        return self.needs() if self.needs else ""
 
 
 @dataclass(frozen=True)
