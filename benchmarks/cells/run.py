@@ -7,6 +7,8 @@ from pathlib import Path
 from benchmarks.cells.scenarios import SCENARIOS
 from benchmarks.common.run import Bench
 
+EDGES = "edges"  # the data sets at the edge: a table of their own
+
 BENCH = Bench(
     name="cells",
     scenarios=SCENARIOS,

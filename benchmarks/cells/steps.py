@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel
 
 from benchmarks.cells.simulate import Library
-from benchmarks.common import ROOT
+from benchmarks.common import MEASURED
 from livermet.cells import quality
 from livermet.cells.annotate import Annotation, annotate_cells
 from livermet.cells.cluster import Clustering, cluster_cells
@@ -42,7 +42,7 @@ def settings(section: type[BaseModel], function: Callable[..., Any], **changed: 
 @cache
 def resource(name: str) -> Any:
     """A resource file of the pipeline."""
-    path = ROOT / "resources" / name
+    path = MEASURED / "resources" / name
     if path.suffix == ".tsv":
         return pd.read_csv(path, sep="\t", keep_default_na=False)
     return yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -17,13 +17,14 @@ import yaml
 
 from benchmarks.cells import biology
 from benchmarks.cells.biology import KINDS, STATES, levels
-from benchmarks.common import ROOT
+from benchmarks.common import MEASURED
 from livermet.keys import SYMBOL
 
 Floats = npt.NDArray[np.float64]
 
 T_CELL = "T_cell"
 N_FREE = 6000  # genes that nothing is known of
+DISPERSION = 0.3  # nine tenths of genes .16 to .6
 FLOOR = 1e-3  # UMIs per 10,000 of a gene that is off
 LEVEL_NOISE = 0.6  # natural log, of a gene's level around its bin's
 FACT_NOISE = 0.4  # natural log, of a known level
@@ -81,6 +82,7 @@ def draw_world(
     states: Collection[str] | None = None,
     without: Collection[str] = (),
     n_free: int = N_FREE,
+    dispersion: float = DISPERSION,
 ) -> World:
     """Draw the populations of a data set.
 
@@ -94,6 +96,8 @@ def draw_world(
         Lineages that it lacks.
     n_free
         Genes beside those that `biology` or a resource of the pipeline names.
+    dispersion
+        Median over genes of the negative binomial's, between cells of a population.
 
     Returns
     -------
@@ -123,14 +127,15 @@ def draw_world(
     for name, (_, text, change, _) in biology.OVERLAYS.items():
         for gene in text.split():
             overlay[name][column[gene]] = np.log(2) * change * rng.uniform(0.3, 1.2) * (rng.random() > SILENT_PART)
-    dispersion = 0.3 * rng.lognormal(0, 0.4, len(genes))
-    return World(genes, names, share / share.sum(), rate, dispersion, latent, overlay)
+    return World(
+        genes, names, share / share.sum(), rate, dispersion * rng.lognormal(0, 0.4, len(genes)), latent, overlay
+    )
 
 
 def resource_genes() -> list[str]:
     """Symbols that the pipeline's resources name: a real feature table has them whether or not a cell expresses them."""
-    signatures = yaml.safe_load((ROOT / "resources/signatures.yaml").read_text(encoding="utf-8"))["signatures"]
-    lineages = yaml.safe_load((ROOT / "resources/lineages.yaml").read_text(encoding="utf-8"))
+    signatures = yaml.safe_load((MEASURED / "resources/signatures.yaml").read_text(encoding="utf-8"))["signatures"]
+    lineages = yaml.safe_load((MEASURED / "resources/lineages.yaml").read_text(encoding="utf-8"))
     found = [gene for entry in signatures for gene in (*entry["up"], *entry["down"])]
     for entry in lineages["lineages"].values():
         for kind in (entry.get("subsets") or {"": entry}).values():
@@ -140,7 +145,7 @@ def resource_genes() -> list[str]:
 
 def _draw_genes(rng: np.random.Generator, n_free: int) -> tuple[pd.DataFrame, Floats]:
     """Genes, and the level of each where nothing else is said: as in real leucocytes, with noise."""
-    bins = pd.read_csv(ROOT / "resources/expression_bins.tsv", sep="\t", keep_default_na=False)
+    bins = pd.read_csv(MEASURED / "resources/expression_bins.tsv", sep="\t", keep_default_na=False)
     named = set(biology.named_genes()) | set(resource_genes())
     wanted = bins[SYMBOL].isin(named) | bins[SYMBOL].str.startswith("mt-") | bins[SYMBOL].str.match(r"Rp[ls]\d")
     others = np.flatnonzero(~wanted)

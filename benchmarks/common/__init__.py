@@ -11,3 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _PACKAGE = str(ROOT / "workflow" / "scripts")
 if _PACKAGE not in sys.path:
     sys.path.append(_PACKAGE)
+
+import livermet  # noqa: E402 - found through the path above
+
+#: The checkout whose package is measured: usually this one.
+MEASURED = Path(livermet.__file__).resolve().parents[3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cells.scenarios import real, shifts, soup, studies, twos
+from benchmarks.cells.scenarios import mock, real, shifts, soup, studies, twos
 from benchmarks.common.measures import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -15,5 +15,6 @@ SCENARIOS: dict[str, Scenario] = {
         real.LUNG,
         real.DOUBLETS,
         real.SOUP,
+        mock.SCENARIO,
     )
 }
