@@ -11,17 +11,18 @@ from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
 Floats = npt.NDArray[np.float64]
+Labels = Sequence[str] | npt.NDArray[Any]
 
 NEIGHBORS = 30
 
 
-def right(called: Sequence[str], truth: Sequence[str], accepted: dict[str, tuple[str, ...]]) -> npt.NDArray[np.bool_]:
+def right(called: Labels, truth: Labels, accepted: dict[str, tuple[str, ...]]) -> npt.NDArray[np.bool_]:
     """Cells whose call is one that their truth accepts."""
     return np.array([call in accepted.get(name, (name,)) for call, name in zip(called, truth, strict=True)])
 
 
 def per_class_f1(
-    called: Sequence[str], truth: Sequence[str], accepted: dict[str, tuple[str, ...]], *, min_cells: int = 1
+    called: Labels, truth: Labels, accepted: dict[str, tuple[str, ...]], *, min_cells: int = 1
 ) -> dict[str, float]:
     """F1 of each true class: twice the right calls over its cells and the cells called so.
 
@@ -53,9 +54,7 @@ def per_class_f1(
     return found
 
 
-def macro_f1(
-    called: Sequence[str], truth: Sequence[str], accepted: dict[str, tuple[str, ...]], *, min_cells: int = 1
-) -> float:
+def macro_f1(called: Labels, truth: Labels, accepted: dict[str, tuple[str, ...]], *, min_cells: int = 1) -> float:
     """Mean of :func:`per_class_f1` over the true classes."""
     return float(np.mean(list(per_class_f1(called, truth, accepted, min_cells=min_cells).values())))
 
@@ -65,7 +64,7 @@ def auprc(truth: Any, score: Any) -> float:
     return float(average_precision_score(np.asarray(truth, dtype=bool), np.asarray(score, dtype=float)))
 
 
-def lisi(points: Any, labels: Sequence[str], *, within: Sequence[str] | None = None) -> float:
+def lisi(points: Any, labels: Labels, *, within: Labels | None = None) -> float:
     """Inverse Simpson index of labels among the 30 nearest cells, 0 (one label) to 1 (as in the whole), mean over cells.
 
     Parameters
@@ -84,12 +83,12 @@ def lisi(points: Any, labels: Sequence[str], *, within: Sequence[str] | None = N
         Integration LISI where labels are batches, one minus cell-type LISI's purity where they are cell types
         (Korsunsky et al. 2019, doi:10.1038/s41592-019-0619-0, with a plain neighbourhood).
     """
-    points, labels = np.asarray(points, dtype=float), np.asarray(labels, dtype=object)
-    groups = np.asarray(within, dtype=object) if within is not None else np.full(len(labels), "all", dtype=object)
+    points, names = np.asarray(points, dtype=float), np.asarray(labels, dtype=object)
+    groups = np.asarray(within, dtype=object) if within is not None else np.full(len(names), "all", dtype=object)
     total, n_cells = 0.0, 0
     for group in np.unique(groups.astype(str)):
         members = np.flatnonzero(groups == group)
-        levels, codes = np.unique(labels[members].astype(str), return_inverse=True)
+        levels, codes = np.unique(names[members].astype(str), return_inverse=True)
         if len(members) < 2 * NEIGHBORS or len(levels) < 2:
             continue
         overall = np.bincount(codes) / len(codes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ def _simulate(
         rng = np.random.default_rng(SEED)
         absent = tuple(name for name in biology.KINDS if name != only) if only else without
         world = draw_world(rng, without=absent, n_free=3000)
-        batches: list[Mapping[str, float]] = [{"sd": 0.0}, {"sd": 0.3}][:n_batches]
+        batches: Sequence[Mapping[str, float]] = [{"sd": 0.0}, {"sd": 0.3}][:n_batches]
         return follow(*simulate_study(rng, world, n_samples=n_samples, n_cells=n_cells, batches=batches))
 
     return run

@@ -43,7 +43,8 @@ class Lung:
 
     def lineage(self, cells: pd.Index) -> pd.Series:
         """Published lineage of cells, in the names of the pipeline."""
-        return self.labels.loc[cells, "major_cell_type"].map(LINEAGES)
+        named: pd.Series = self.labels.loc[cells, "major_cell_type"].map(LINEAGES)
+        return named
 
 
 @cache

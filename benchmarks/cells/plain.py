@@ -140,7 +140,8 @@ def name_clusters(adata: Any, sets: Mapping[str, Sequence[str]]) -> pd.Series:
     """The set with the highest mean score in each Leiden cluster, by cell."""
     scores = score_sets(adata, sets)
     means = scores.groupby(adata.obs["leiden"].to_numpy()).mean()
-    return adata.obs["leiden"].astype(str).map(means.idxmax(axis=1).rename(index=str))
+    best: pd.Series = adata.obs["leiden"].astype(str).map(means.idxmax(axis=1).rename(index=str))
+    return best
 
 
 def _normalise(adata: Any) -> Any:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from benchmarks.cells import lung
+from benchmarks.cells.agreement import Labels
 from benchmarks.cells.run import BENCH
 from benchmarks.cells.simulate import simulate_library, thin
 from benchmarks.cells.worlds import draw_world
@@ -28,13 +28,13 @@ N_WORLDS, N_CELLS = 6, 1500
 SEED = 11
 
 
-def describe(matrix: sp.csr_matrix, lineage: Sequence[str]) -> dict[str, float]:
+def describe(matrix: sp.csr_matrix, lineage: Labels) -> dict[str, float]:
     """What is compared, of one set of cells (cells x genes, raw counts)."""
-    lineage = np.asarray(lineage, dtype=object)
+    kinds = np.asarray(lineage, dtype=object)
     found: dict[str, float] = {}
     profiles = {}
     for name in LINEAGES:
-        counts = sp.csr_matrix(matrix[np.flatnonzero(lineage == name)]).astype(float)
+        counts = sp.csr_matrix(matrix[np.flatnonzero(kinds == name)]).astype(float)
         umis = np.asarray(counts.sum(axis=1)).ravel()
         found[f"sd of log library size, {name}"] = float(np.log(umis).std())
         found[f"genes at the median library, {name}"] = float(np.median(counts.getnnz(axis=1)))

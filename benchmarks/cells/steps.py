@@ -31,6 +31,8 @@ from livermet.tcells.calls import name_states
 from livermet.tcells.embed import embed_tcells
 from livermet.tcells.scores import score_tcells
 
+SCORING = "score_doublets"  # the function that the quality step scores doublets with
+
 
 def settings(section: type[BaseModel], function: Callable[..., Any], **changed: Any) -> dict[str, Any]:
     """A section of the config with its defaults: the keys that a function takes, as the rule hands them over."""
@@ -59,7 +61,7 @@ def assess(library: Library, *, raw: bool = True, seed: int = 1, **changed: Any)
 def timed_doublets() -> Iterator[list[float]]:
     """CPU seconds of the doublet scoring within the quality step, one a call."""
     seconds: list[float] = []
-    original = quality.score_doublets
+    original = getattr(quality, SCORING)
 
     def timed(*arguments: Any, **named: Any) -> Any:
         before = time.process_time()
@@ -68,11 +70,11 @@ def timed_doublets() -> Iterator[list[float]]:
         finally:
             seconds.append(time.process_time() - before)
 
-    quality.score_doublets = timed
+    setattr(quality, SCORING, timed)
     try:
         yield seconds
     finally:
-        quality.score_doublets = original
+        setattr(quality, SCORING, original)
 
 
 def _first_two(found: Any) -> tuple[pd.DataFrame, pd.DataFrame]:

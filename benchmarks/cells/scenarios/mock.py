@@ -65,7 +65,7 @@ def call_genes(
     obs[SAMPLE] = obs[MOUSE]
     obs.index = pd.Index([f"c{number}" for number in range(len(obs))], name="cell")
     sheet = obs.drop_duplicates(SAMPLE).assign(treatment="none", batch="b").set_index(SAMPLE, drop=False)
-    section = {
+    section: dict[str, Any] = {
         "factors": {"site": ["a", "b"]},
         "covariates": covariates,
         "min_cells": 5,

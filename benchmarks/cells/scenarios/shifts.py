@@ -46,7 +46,7 @@ def measure(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
     shallow = alone.copy()
     shallow.X = thin(rng, alone.X, PART)
     thinned = steps.score(shallow, labels)["scores"]
-    ours = [name for name in before if name.startswith(SCORE)]
+    ours = [name for name in map(str, before) if name.startswith(SCORE)]
     mean, largest = shift(before[ours], thinned[ours])
     z_mean, _ = shift(before.filter(regex=f"^{Z}"), thinned.filter(regex=f"^{Z}"))
     found: Counts = {

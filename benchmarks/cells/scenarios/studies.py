@@ -100,7 +100,7 @@ def measure(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
     for name in values.get("only_in_last", ()):
         own = single & (truth[LINEAGE] == name).to_numpy()
         fine = agreement.right(lineages.loc[own, LINEAGE], truth.loc[own, LINEAGE], ACCEPTED_LINEAGES)
-        found["right_of_one_batch_lineages"] = tuple(  # type: ignore[assignment]
+        found["right_of_one_batch_lineages"] = tuple(
             np.add(found.get("right_of_one_batch_lineages", (0.0, 0.0)), (float(fine.sum()), float(own.sum())))
         )
     _, called = steps.call(study)
