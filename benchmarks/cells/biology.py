@@ -299,6 +299,12 @@ def levels(text: str) -> dict[str, float]:
     return {gene: float(level) for gene, level in zip(words[::2], words[1::2], strict=True)}
 
 
+#: What another design may say beside a state: true state -> the flag of a programme that makes any call of it right.
+PROGRAMMES = {"CD8_resident": "resident"}
+#: Calls that are true of several states and commit to none: as good as no call.
+HEDGED = frozenset({"T_naive_like", "T_other"})
+
+
 def accepted(name: str) -> tuple[str, ...]:
     """What a call of a lineage or state may be and be right."""
     entry = KINDS[name].accepted if name in KINDS else STATES[name].accepted

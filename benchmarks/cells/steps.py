@@ -27,10 +27,11 @@ from livermet.cells.merge import Merged, merge_samples
 from livermet.cells.quality import assess_quality
 from livermet.keys import SYMBOL
 from livermet.settings import Annotate, Cluster, Embed, Quality, TCells
+from livermet.tcells import scores as tcell_scores
 from livermet.tcells.calls import name_states
 from livermet.tcells.embed import embed_tcells
-from livermet.tcells.scores import score_tcells
 
+SCORERS = ("score_states", "score_tcells")
 SCORING = "score_doublets"  # the function that the quality step scores doublets with
 
 
@@ -118,20 +119,29 @@ def annotate(merged: Merged, *, seed: int = 1, integrate: str | None = None) -> 
     clustering = cluster_cells(
         embedding.connectivities, embedding.pca.index, seed=seed, **settings(Cluster, cluster_cells)
     )
-    values = settings(Annotate, annotate_cells, markers=resource("lineages.yaml"))
+    values = settings(
+        Annotate,
+        annotate_cells,
+        markers=resource("lineages.yaml"),
+        seed=seed,
+        connectivities=embedding.connectivities,
+    )
     lineages = annotate_cells(merged.counts, clustering.clusters, **values)
     return Study(merged, embedding, clustering, lineages)
 
 
 def score(counts: Any, labels: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Scores of the T cells among labelled cells."""
-    return score_tcells(
+    # Its name changed with the version that is measured.
+    function = next(getattr(tcell_scores, name) for name in SCORERS if hasattr(tcell_scores, name))
+    tables: dict[str, pd.DataFrame] = function(
         counts,
         labels,
         signatures=resource("signatures.yaml"),
         bins=resource("expression_bins.tsv"),
-        **settings(TCells, score_tcells, states=resource("states.yaml")),
+        **settings(TCells, function, states=resource("states.yaml")),
     )
+    return tables
 
 
 def call(study: Study, labels: pd.DataFrame | None = None, *, seed: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:

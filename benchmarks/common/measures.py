@@ -40,7 +40,8 @@ class Target:
 
     def __str__(self) -> str:
         text = _range(self.low, self.high)
-        return text + (f" (limits {_range(*self.limit)})" if self.limit else "")
+        bounded = self.limit is not None and np.isfinite(self.limit).any()
+        return text + (f" (limits {_range(*self.limit)})" if self.limit and bounded else "")
 
     def judge(self, value: float, low: float, high: float) -> str:
         """`met`: the value is inside, and so are its limits; `missed`: the limits leave no room for it.
@@ -56,6 +57,8 @@ class Target:
 
 
 def _range(low: float, high: float) -> str:
+    if low == high:
+        return f"exactly {low:g}"
     if np.isinf(low):
         return f"<= {high:g}"
     return f">= {low:g}" if np.isinf(high) else f"{low:g} to {high:g}"

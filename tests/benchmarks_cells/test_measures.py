@@ -82,6 +82,14 @@ def test_overlays_may_be_called_by_either_name() -> None:
     assert found["state_called"] == (3.0, 3.0)
 
 
+def test_a_programme_beside_the_state_counts_and_a_hedge_does_not() -> None:
+    truth = pd.DataFrame({STATE: ["CD8_resident", "CD8_resident", "CD8_naive_like"], OVERLAY: ["", "", ""]})
+    calls = pd.Series(["CD8_effector_memory", "CD8_effector_memory", "T_naive_like"])
+    found = judge_states(calls, truth, flags=pd.DataFrame({"resident": [True, False, False]}))
+    assert found["state_called"] == (2.0, 3.0)
+    assert found["state_accuracy_of_called"] == (1.0, 2.0)
+
+
 def test_subsets_that_contradict_the_match() -> None:
     best = pd.Series(["T_4Nve_LN", "T_8Mem_Sp", "T_4FP3+25+_AA", "NK_49H+_Sp", "T_8Nve_PP"])
     state = pd.Series(["CD8_naive_like", "CD8_effector_memory", "Treg", "NKT", "unassigned"])

@@ -60,6 +60,13 @@ def test_a_rate_may_have_looser_limits() -> None:
     assert target.judge(0.055, 0.051, 0.059) == MISSED
 
 
+def test_an_exact_target_asks_nothing_of_limits() -> None:
+    target = Target(0.0, 0.0, limit=(-np.inf, np.inf))
+    assert str(target) == "exactly 0"
+    assert target.judge(0.0, 0.0, 0.66) == MET
+    assert target.judge(0.1, 0.05, 0.15) == MISSED
+
+
 def test_nothing_called_is_nothing_false() -> None:
     assert false_share([False, False], [True, False]) == (0.0, 1.0)
     assert false_share([True, True, True], [True, False, True]) == (1 / 3, 1.0)

@@ -43,16 +43,22 @@ def judge_lineages(called: pd.Series, truth: pd.DataFrame, prefix: str = "") -> 
     return found
 
 
-def judge_states(called: pd.Series, truth: pd.DataFrame, prefix: str = "") -> Counts:
+def judge_states(called: pd.Series, truth: pd.DataFrame, prefix: str = "", flags: pd.DataFrame | None = None) -> Counts:
     """Macro-F1 of the states of called cells, how many are called, and how precise calls are.
 
-    A cell that cycles or answers interferon on top of its identity may be called by either.
+    A cell that cycles or answers interferon on top of its identity may be called by either; `flags` are programmes that
+    calls tell beside the state. A call that commits to no state counts as none.
     """
     names = truth[STATE].to_numpy(dtype=object)
     calls = called.to_numpy(dtype=object).copy()
     for programme, (*_, allowed) in biology.OVERLAYS.items():
         on_top = (truth[OVERLAY] == programme).to_numpy() & np.isin(calls.astype(str), list(allowed))
         calls[on_top] = [biology.accepted(name)[0] for name in names[on_top]]
+    for name, programme in biology.PROGRAMMES.items():
+        if flags is not None and programme in flags:
+            shown = (names == name) & flags[programme].to_numpy(dtype=bool)
+            calls[shown] = name
+    calls[np.isin(calls.astype(str), list(biology.HEDGED))] = UNASSIGNED
     is_called = calls != UNASSIGNED
     f1 = agreement.per_class_f1(calls[is_called], names[is_called], ACCEPTED_STATES)
     found: Counts = {
@@ -105,7 +111,8 @@ def measure(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
         )
     _, called = steps.call(study)
     of_t = single & (truth[STATE] != "").to_numpy() & truth.index.isin(called.index)
-    found |= judge_states(called.reindex(truth.index[of_t])[STATE], truth[of_t])
+    told = called.reindex(truth.index[of_t])
+    found |= judge_states(told[STATE], truth[of_t], flags=told)
     found |= judge_batches(study, truth, single)
     if values.get("plain", True):
         found |= compare_plain(study, truth, single, of_t)
