@@ -114,7 +114,7 @@ def cells_page(folder: Path = RESULTS) -> str:
         rows = table[table["scenario"] == name]
         lines += [f"## {title}", ""]
         if rows.empty:
-            lines += ["Not measured: the data were not there.", ""]
+            lines += ["Not in this run.", ""]
             continue
         lines += ["| setting | measure | livermet | plain scanpy | target | verdict |", "|---|---|---|---|---|---|"]
         lines += [*_rows(rows, measures), ""]
@@ -144,9 +144,17 @@ def _rows(table: pd.DataFrame, measures: Measures) -> list[str]:
                 continue
             row = known[quantity]
             theirs = _number(known[other]) if other in known else ""
-            verdict = "**missed**" if row["verdict"] == "missed" else row["verdict"]
-            lines.append(f"| {setting} | {words} | {_number(row)} | {theirs} | {row['target']} | {verdict} |")
+            lines.append(f"| {setting} | {words} | {_number(row)} | {theirs} | {row['target']} | {_verdict(row)} |")
     return lines
+
+
+def _verdict(row: pd.Series) -> str:
+    """In words; a value off its target that its limits do not exclude is not called compatible and left at that."""
+    if row["verdict"] != "compatible":
+        return "**missed**" if row["verdict"] == "missed" else str(row["verdict"])
+    sign, _, edge = str(row["target"]).partition(" ")
+    outside = (sign == "<=" and row["value"] > float(edge)) or (sign == ">=" and row["value"] < float(edge))
+    return "*off target, not beyond its limits*" if outside else "compatible"
 
 
 def _number(row: pd.Series) -> str:
