@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from benchmarks.cells import lung
 from benchmarks.cells.edges import CASES, try_case
@@ -13,13 +14,13 @@ from benchmarks.common.measures import COMPATIBLE, MET, MISSED
 from benchmarks.common.run import read, run
 
 SEED = 78  # not the committed run's
-AGREEMENT = 5.0  # standard errors; some hundred numbers are compared
+AGREEMENT = 4.0  # standard errors of a known scatter; by Student's t where few data sets tell it
 #: Differences that no reader would call one, whatever the error: a cell or two of a rare lineage, a second opinion of a clock.
 NEAR = 0.03
-#: The committed run has one or two data sets a setting and lacks some: the full one follows when the steps stand. Then False.
+#: The committed run has one or two data sets a setting: the full one follows when the steps stand. Then False.
 PROVISIONAL = True
-#: Quantities of a clock, and of few cells of one data set: not compared.
-CLOCK = r"cpu|seconds"
+#: Quantities of a clock, and of a few cells of one class: not compared.
+LOOSE = r"cpu|seconds|^lineage_f1_|^state_f1_"
 #: (scenario, quantity): targets that are missed in some setting, each explained in the README.
 KNOWN: set[tuple[str, str]] = {
     ("ambient", "cell_error_points"),
@@ -121,11 +122,11 @@ def test_a_fresh_run_agrees_within_error(name: str, committed: pd.DataFrame) -> 
         pytest.skip(scenario.lacks())
     keys = ["setting", "quantity"]
     fresh = run(BENCH, [name], seed=SEED, quick=True).set_index(keys)
-    fresh = fresh[~fresh.index.get_level_values("quantity").str.contains(CLOCK)]
+    fresh = fresh[~fresh.index.get_level_values("quantity").str.contains(LOOSE)]
     before = committed[committed["scenario"] == name].set_index(keys)
-    if PROVISIONAL and before.empty:
-        pytest.skip("not in the provisional run")
     both = fresh.index.intersection(before.index)
+    if PROVISIONAL and both.empty:
+        pytest.skip("not in the provisional run")
     assert len(both) >= 0.9 * len(fresh)  # a rare lineage may be too rare to be judged in one of the runs
     fresh, before = fresh.loc[both], before.loc[both]
     scatter = before["mc_error"] * np.sqrt(before["n_data_sets"])
@@ -134,7 +135,8 @@ def test_a_fresh_run_agrees_within_error(name: str, committed: pd.DataFrame) -> 
     error = scatter * np.sqrt(1 / fresh["n_data_sets"] + 1 / before["n_data_sets"])
     near = NEAR * np.maximum(1.0, before["value"].abs())
     off = ((fresh["value"] - before["value"]).abs() - near).clip(lower=0) / error
-    assert (off.dropna() < AGREEMENT).all(), off.sort_values().tail()
+    least = stats.t.isf(stats.norm.sf(AGREEMENT), np.maximum(before["n_data_sets"] - 1, 1))
+    assert (off / least).dropna().lt(1).all(), off.sort_values().tail()
 
 
 @pytest.mark.parametrize("name", list(CASES))

@@ -95,7 +95,7 @@ SCENARIO = Scenario(
     measure,
     [
         Case(
-            f"{how}, {lineage}", {"split": split, "lineage": lineage}, 40, quick=(split, lineage) == ("cells", "B_cell")
+            f"{how}, {lineage}", {"split": split, "lineage": lineage}, 80, quick=(split, lineage) == ("cells", "B_cell")
         )
         for split, how in (("cells", "halves of each mouse's cells"), ("mice", "two mice against two"))
         for lineage in lung.LINEAGES.values()
