@@ -4,11 +4,11 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 SET_UP := .venv/.set-up
 
-.PHONY: help demo test lint lock docs calibrate clean
+.PHONY: help demo test lint lock docs calibrate benchmark-cells clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
 $(SET_UP): requirements.lock tools/set_up.sh
 	@sh tools/set_up.sh "$(PYTHON)"
@@ -36,6 +36,9 @@ docs: $(SET_UP) ## write the generated pages of docs/ anew
 
 calibrate: $(SET_UP) ## prove the inference on simulated mice with a known truth (an hour; see benchmarks/calibration)
 	@$(BIN)/python -m benchmarks.calibration --processes $(shell test $(CORES) -gt 1 && echo 2 || echo 1)
+
+benchmark-cells: $(SET_UP) ## measure the cells against planted and published truth, beside plain scanpy (see benchmarks/cells)
+	@$(BIN)/python -m benchmarks.cells --processes $(shell test $(CORES) -gt 1 && echo 2 || echo 1)
 
 clean: ## remove the results of the demo study (the environment stays)
 	rm -rf results/demo

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import types
 import typing
 from pathlib import Path
@@ -18,6 +19,11 @@ from pydantic_core import PydanticUndefined
 from livermet import keys, settings
 
 ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))
+
+from benchmarks.cells.page import cells_page  # noqa: E402 - found through the path above
+
 MARK = "<!-- made by `make docs` from settings.py: do not edit below -->\n"
 
 
@@ -29,6 +35,7 @@ def pages() -> dict[str, str]:
 
     raw = yaml.safe_load((ROOT / "resources" / "signatures.yaml").read_text(encoding="utf-8"))
     made["docs/signatures.md"] = signature_page(raw)
+    made["docs/cells.md"] = cells_page()
     return made
 
 

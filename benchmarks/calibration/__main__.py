@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.calibration.measures import MISSED
-from benchmarks.calibration.run import RESULTS, power_table, run
-from benchmarks.calibration.scenarios import SCENARIOS
+from benchmarks.calibration.run import BENCH, power_table
+from benchmarks.common.measures import MISSED
+from benchmarks.common.run import run
 
 SEED = 20210
 SHOWN = ["scenario", "setting", "quantity", "value", "low", "high", "target", "verdict"]
@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--quick", action="store_true", help="few data sets, seconds; kept nowhere unless --out is given"
     )
-    parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="only this one (may be repeated)")
+    parser.add_argument(
+        "--scenario", action="append", choices=list(BENCH.scenarios), help="only this one (may be repeated)"
+    )
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--processes", type=int, choices=(1, 2), default=1)
     parser.add_argument("--data-sets", type=int, help="data sets of each setting, instead of its own number")
@@ -30,10 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    folder = options.out or (None if options.quick else RESULTS)
+    folder = options.out or (None if options.quick else BENCH.results)
     start = time.perf_counter()
     table = run(
-        options.scenario or list(SCENARIOS),
+        BENCH,
+        options.scenario or list(BENCH.scenarios),
         seed=options.seed,
         quick=options.quick,
         processes=options.processes,

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.calibration.measures import COMPATIBLE, MET, MISSED
-from benchmarks.calibration.run import RESULTS, power_table, read, run
+from benchmarks.calibration.run import BENCH, power_table
 from benchmarks.calibration.scenarios import SCENARIOS
+from benchmarks.common.measures import COMPATIBLE, MET, MISSED
+from benchmarks.common.run import read, run
 
 SEED = 77  # not the committed run's: the same draws would agree by themselves
 AGREEMENT = 4.0  # standard errors; two hundred numbers are compared, some of skewed shares
@@ -18,7 +19,7 @@ KNOWN: set[tuple[str, str, str]] = set()
 
 @pytest.fixture(scope="module")
 def committed() -> pd.DataFrame:
-    return read()
+    return read(BENCH.table())
 
 
 def test_every_setting_is_there_with_its_data_sets(committed: pd.DataFrame) -> None:
@@ -61,14 +62,14 @@ def test_targets_are_held(committed: pd.DataFrame) -> None:
 
 
 def test_power_is_the_table_of_the_runs(committed: pd.DataFrame) -> None:
-    kept = pd.read_csv(RESULTS / "power.tsv", sep="\t", dtype=str)
+    kept = pd.read_csv(BENCH.results / "power.tsv", sep="\t", dtype=str)
     fresh = power_table(committed).astype(str)
     pd.testing.assert_frame_equal(kept, fresh)
     assert {"n=2", "n=3", "n=4", "n=6"} <= set(kept)
 
 
 def test_versions_are_told() -> None:
-    versions = pd.read_csv(RESULTS / "versions.tsv", sep="\t", dtype=str).set_index("package")["version"]
+    versions = pd.read_csv(BENCH.results / "versions.tsv", sep="\t", dtype=str).set_index("package")["version"]
     assert {"livermet", "edgepython", "pylimma", "numpy", "scipy", "python"} <= set(versions.index)
     assert versions.str.match(r"^\d+\.\d+").all()
 
@@ -78,7 +79,7 @@ def test_a_fresh_run_agrees_within_monte_carlo_error(name: str, committed: pd.Da
     if not any(case.quick for case in SCENARIOS[name].cases):
         pytest.skip("only in the full run")
     keys = ["setting", "quantity"]
-    fresh = run([name], seed=SEED, quick=True).set_index(keys)
+    fresh = run(BENCH, [name], seed=SEED, quick=True).set_index(keys)
     before = committed[committed["scenario"] == name].set_index(keys)
     assert set(fresh.index) <= set(before.index)
     before = before.loc[fresh.index]

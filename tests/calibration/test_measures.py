@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.calibration import cohorts, run
-from benchmarks.calibration.measures import COMPATIBLE, MET, MISSED, Target, estimate, false_share
+from benchmarks.calibration import cohorts
+from benchmarks.calibration.run import BENCH
 from benchmarks.calibration.scenarios import SCENARIOS
+from benchmarks.common import run
+from benchmarks.common.measures import COMPATIBLE, MET, MISSED, Target, estimate, false_share
 
 
 def test_error_is_that_of_data_sets_and_not_of_genes() -> None:
@@ -56,6 +58,13 @@ def test_a_rate_may_have_looser_limits() -> None:
     assert target.judge(0.049, 0.04, 0.058) == MET
     assert target.judge(0.049, 0.03, 0.068) == COMPATIBLE
     assert target.judge(0.055, 0.051, 0.059) == MISSED
+
+
+def test_an_exact_target_asks_nothing_of_limits() -> None:
+    target = Target(0.0, 0.0, limit=(-np.inf, np.inf))
+    assert str(target) == "exactly 0"
+    assert target.judge(0.0, 0.0, 0.66) == MET
+    assert target.judge(0.1, 0.05, 0.15) == MISSED
 
 
 def test_nothing_called_is_nothing_false() -> None:
@@ -137,7 +146,7 @@ def test_results_are_kept_setting_by_setting(tmp_path: Path) -> None:
     scenario = SCENARIOS["composition"]
     first, second = (run.run_case(scenario, case, 2, 3) for case in scenario.cases[:2])
     for table in (second, first, first.assign(value=0.25)):
-        run.keep(table, tmp_path)
+        run.keep(BENCH, table, tmp_path)
     kept = run.read(tmp_path / "calibration.tsv")
     assert list(dict.fromkeys(kept["setting"])) == [case.setting for case in scenario.cases[:2]]
     assert len(kept) == len(first) + len(second)
@@ -147,7 +156,7 @@ def test_results_are_kept_setting_by_setting(tmp_path: Path) -> None:
 
 def test_a_data_set_follows_from_its_seed_alone() -> None:
     scenario = SCENARIOS["signature_null"]
-    one, again = (run.measure_one(5, scenario=scenario.name, case=scenario.cases[0], seed=9) for _ in range(2))
-    other = run.measure_one(6, scenario=scenario.name, case=scenario.cases[0], seed=9)
+    one, again = (run.measure_one(5, scenario=scenario, case=scenario.cases[0], seed=9) for _ in range(2))
+    other = run.measure_one(6, scenario=scenario, case=scenario.cases[0], seed=9)
     assert one == again
     assert one != other

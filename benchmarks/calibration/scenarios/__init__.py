@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from benchmarks.calibration.measures import Scenario
 from benchmarks.calibration.scenarios import (
     abundance,
     detectable,
@@ -13,6 +12,7 @@ from benchmarks.calibration.scenarios import (
     signatures,
     single_mice,
 )
+from benchmarks.common.measures import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario

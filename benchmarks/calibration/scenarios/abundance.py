@@ -11,7 +11,7 @@ from scipy import stats
 
 from benchmarks.calibration import cohorts
 from benchmarks.calibration.cohorts import MYELOID, POPULATIONS
-from benchmarks.calibration.measures import Case, Counts, Scenario, Target, false_share, share
+from benchmarks.common.measures import Case, Counts, Scenario, Target, false_share, share
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints.composition import test_composition
 from livermet.mice.models.linear import adjust

@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmarks.calibration import cohorts
 from benchmarks.calibration.cohorts import Genes, Noise
-from benchmarks.calibration.measures import Case, Counts, Scenario, Target, share
 from benchmarks.calibration.scenarios import genes as single_genes
 from benchmarks.calibration.scenarios import signatures
 from benchmarks.calibration.scenarios.signatures import N_GENES
+from benchmarks.common.measures import Case, Counts, Scenario, Target, share
 from livermet import keys
 
 LEVEL = 0.05

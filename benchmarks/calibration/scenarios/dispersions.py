@@ -15,8 +15,8 @@ import edgepython as ep
 import numpy as np
 
 from benchmarks.calibration import cohorts
-from benchmarks.calibration.measures import Case, Counts, Scenario, false_share, share
 from benchmarks.calibration.scenarios.genes import LAYOUTS, LEVEL, draw_differential
+from benchmarks.common.measures import Case, Counts, Scenario, false_share, share
 from livermet.mice.models.libraries import normalise
 from livermet.mice.models.linear import adjust
 

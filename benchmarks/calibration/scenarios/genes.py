@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.calibration import cohorts
-from benchmarks.calibration.measures import Case, Counts, Scenario, Target, false_share, share
+from benchmarks.common.measures import Case, Counts, Scenario, Target, false_share, share
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints.expression import test_expression
 from livermet.mice.models.linear import adjust_within_question

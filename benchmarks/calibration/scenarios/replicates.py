@@ -9,8 +9,8 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.calibration import cohorts
-from benchmarks.calibration.measures import Case, Counts, Scenario, share
 from benchmarks.calibration.scenarios.genes import TYPE_1, analyse, call
+from benchmarks.common.measures import Case, Counts, Scenario, share
 from livermet.mice.models.linear import adjust
 
 N_GENES = 600

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.calibration import cohorts
 from benchmarks.calibration.cohorts import POPULATION
-from benchmarks.calibration.measures import Case, Counts, Scenario, Target, when
+from benchmarks.common.measures import Case, Counts, Scenario, Target, when
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints.composition import test_composition
 from livermet.mice.endpoints.readouts import profile

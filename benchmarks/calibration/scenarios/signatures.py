@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.calibration import cohorts
-from benchmarks.calibration.measures import Case, Counts, Scenario, Target, share
+from benchmarks.common.measures import Case, Counts, Scenario, Target, share
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints.pathways import test_pathways
 

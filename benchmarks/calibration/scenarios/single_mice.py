@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.calibration import cohorts
-from benchmarks.calibration.measures import Case, Counts, Scenario, share
 from benchmarks.calibration.scenarios.genes import LEVEL, N_GENES, TYPE_1, analyse, call
+from benchmarks.common.measures import Case, Counts, Scenario, share
 
 QUESTIONS = [
     cohorts.effect("site", "site", cohorts.SITES[1], cohorts.SITES[0]),

@@ -40,7 +40,8 @@ class Target:
 
     def __str__(self) -> str:
         text = _range(self.low, self.high)
-        return text + (f" (limits {_range(*self.limit)})" if self.limit else "")
+        bounded = self.limit is not None and np.isfinite(self.limit).any()
+        return text + (f" (limits {_range(*self.limit)})" if self.limit and bounded else "")
 
     def judge(self, value: float, low: float, high: float) -> str:
         """`met`: the value is inside, and so are its limits; `missed`: the limits leave no room for it.
@@ -56,6 +57,8 @@ class Target:
 
 
 def _range(low: float, high: float) -> str:
+    if low == high:
+        return f"exactly {low:g}"
     if np.isinf(low):
         return f"<= {high:g}"
     return f">= {low:g}" if np.isinf(high) else f"{low:g} to {high:g}"
@@ -75,12 +78,15 @@ class Case:
         In the full run.
     quick
         Whether the quick run has it.
+    targets
+        Of this setting alone: they go before the scenario's.
     """
 
     setting: str
     values: Mapping[str, Any]
     n_data_sets: int
     quick: bool = False
+    targets: Mapping[str, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,8 @@ class Scenario:
         Quantity -> what it is held to; others are reported only.
     n_quick
         Data sets of each case in the quick run.
+    needs
+        Says what is lacking to run it here (data that not every machine has); empty where nothing is.
     """
 
     name: str
@@ -106,6 +114,15 @@ class Scenario:
     cases: Sequence[Case]
     targets: Mapping[str, Target] = field(default_factory=dict)
     n_quick: int = 20
+    needs: Callable[[], str] | None = None
+
+    def target(self, case: Case, quantity: str) -> Target | None:
+        """What a quantity is held to in a setting."""
+        return case.targets.get(quantity) or self.targets.get(quantity)
+
+    def lacks(self) -> str:
+        """What is missing to run it here, in words; empty where nothing is."""
+        return self.needs() if self.needs else ""
 
 
 @dataclass(frozen=True)

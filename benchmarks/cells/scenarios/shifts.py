@@ -1,0 +1,88 @@
+"""Scores: do they move when a sample is added, or when cells are sequenced less deeply?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+
+from benchmarks.cells import plain, steps
+from benchmarks.cells.simulate import simulate_study, thin
+from benchmarks.cells.worlds import draw_world
+from benchmarks.common.measures import Case, Counts, Scenario, Target
+from livermet.keys import LINEAGE, STATE
+
+PART = 0.4
+SCORE, Z = "score:", "z:"
+
+
+def shift(before: pd.DataFrame, after: pd.DataFrame) -> tuple[float, float]:
+    """Mean shift of each score in its standard deviations: its mean size over scores, and the largest."""
+    spread = before.std().replace(0, np.nan)
+    moved = ((after - before).mean() / spread).abs().dropna()
+    return float(moved.mean()), float(moved.max())
+
+
+def gather(libraries: list[Any]) -> tuple[Any, pd.DataFrame]:
+    """True T cells of libraries in one matrix, labelled as such."""
+    counts = anndata.concat([one.counts for one in libraries], merge="first")
+    truth = pd.concat([one.truth for one in libraries])
+    labels = pd.DataFrame({LINEAGE: np.where(truth[STATE] != "", "T_cell", truth[LINEAGE])}, index=counts.obs_names)
+    return counts, labels
+
+
+def measure(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
+    """Scores of one sample's T cells: beside another sample of other cells and batch, and at 40 % of their depth."""
+    world = draw_world(rng, n_free=values.get("n_free", 6000))
+    both = [{"sd": 0.0}, {"sd": 0.5, "depth": 0.5}]
+    libraries, _ = simulate_study(rng, world, n_samples=2, n_cells=values["n_cells"], batches=both, doublets=0.0)
+    alone, labels = gather(libraries[:1])
+    together, all_labels = gather(libraries)
+    before = steps.score(alone, labels)["scores"]
+    added = steps.score(together, all_labels)["scores"].loc[before.index]
+    shallow = alone.copy()
+    shallow.X = thin(rng, alone.X, PART)
+    thinned = steps.score(shallow, labels)["scores"]
+    ours = [name for name in map(str, before) if name.startswith(SCORE)]
+    mean, largest = shift(before[ours], thinned[ours])
+    z_mean, _ = shift(before.filter(regex=f"^{Z}"), thinned.filter(regex=f"^{Z}"))
+    found: Counts = {
+        "sample_added_largest_change": (float((added - before).abs().to_numpy().max()), 1.0),
+        "depth_mean_shift_sd": (mean, 1.0),
+        "depth_largest_shift_sd": (largest, 1.0),
+        "depth_mean_shift_sd_of_z": (z_mean, 1.0),
+    }
+    return {**found, **compare_plain(alone, together, shallow, before.index)}
+
+
+def compare_plain(alone: Any, together: Any, shallow: Any, cells: pd.Index) -> Counts:
+    """`score_genes` of the same sets in the same cells."""
+    sets = steps.state_sets()
+    scores = [plain.score_sets(plain.normalised(item), sets).loc[cells] for item in (alone, together, shallow)]
+    mean, largest = shift(scores[0], scores[2])
+    added, most = shift(scores[0], scores[1])
+    return {
+        "scanpy_sample_added_mean_shift_sd": (added, 1.0),
+        "scanpy_sample_added_largest_shift_sd": (most, 1.0),
+        "scanpy_depth_mean_shift_sd": (mean, 1.0),
+        "scanpy_depth_largest_shift_sd": (largest, 1.0),
+    }
+
+
+SCENARIO = Scenario(
+    "scores",
+    measure,
+    [
+        Case("900 cells", {"n_cells": 900}, 8),
+        Case("300 cells", {"n_cells": 300}, 8, quick=True),
+    ],
+    {
+        "sample_added_largest_change": Target(0.0, 0.0, limit=(-np.inf, np.inf)),  # exactly, in every data set
+        "depth_mean_shift_sd": Target(high=0.06),
+        "depth_largest_shift_sd": Target(high=0.06),
+    },
+    n_quick=2,
+)
