@@ -71,8 +71,11 @@ def test_threshold_lies_in_the_valley_and_nowhere_without_one() -> None:
 
 def test_errors_of_shares_by_hand() -> None:
     found = compare([0.1, 0.2, np.nan], [0.1, 0.1, 0.1])
-    assert found["sample_error_points"][0] == pytest.approx(0.0)
-    assert found["cell_error_points"][0] == pytest.approx(100 * 0.2 / 3)
+    assert found["sample_error_points"][0] == pytest.approx(5.0)
+    assert found["cell_error_points"][0] == pytest.approx(5.0)
+    assert found["told"] == (1.0, 1.0)
+    silent = compare([np.nan, np.nan], [0.1, 0.3])
+    assert silent == {"told": (0.0, 1.0), "true_share": (pytest.approx(0.2), 1.0)}
 
 
 def test_overlays_may_be_called_by_either_name() -> None:
