@@ -69,5 +69,6 @@ def test_make_help_lists_every_target() -> None:
         "lock",
         "docs",
         "calibrate",
+        "benchmark-cells",
         "clean",
     ]
