@@ -11,7 +11,7 @@ from tests.unit.inputs.conftest import write_folder, write_h5, write_h5ad
 
 from livermet.cells.quality import assess_quality
 from livermet.errors import InputError
-from livermet.inputs import libraries, tenx
+from livermet.inputs import emptydrops, libraries, tenx
 from livermet.inputs.canonical import read_sample
 from livermet.inputs.droplets import sum_empty_droplets
 from livermet.inputs.libraries import read_library
@@ -42,7 +42,7 @@ def droplets() -> pd.DataFrame:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough for 60 cells among 100 droplets; the smallest p-value must stay below the rate."""
-    monkeypatch.setattr(libraries, "N_SIMULATIONS", 2000)
+    monkeypatch.setattr(emptydrops, "N_SIMULATIONS", 2000)
 
 
 @pytest.mark.parametrize("write", [write_folder, write_h5, write_h5ad])

@@ -17,16 +17,6 @@ import scipy.sparse as sp
 from livermet.errors import InputError, Problem
 from livermet.inputs.canonical import canonicalise
 from livermet.inputs.droplets import EMPTY_BELOW, UMIS, identify_sums, sum_empty_droplets
-from livermet.inputs.emptydrops import (
-    FALSE_DISCOVERY_RATE,
-    N_SIMULATIONS,
-    Ambient,
-    adjust,
-    empty_p_values,
-    find_knee,
-    fit_alpha,
-    good_turing,
-)
 from livermet.inputs.files import file_format
 from livermet.inputs.raw import Raw
 from livermet.inputs.readers import assemble, read_counts
@@ -162,10 +152,15 @@ def call_cells(
     knee
         UMIs.
     """
-    share = good_turing(sums)
-    ambient = Ambient(share, fit_alpha(empty, share))
-    knee = find_knee(totals, EMPTY_BELOW)
+    from livermet.inputs import emptydrops  # scipy.stats, a second that most samples do not need
+
+    share = emptydrops.good_turing(sums)
+    ambient = emptydrops.Ambient(share, emptydrops.fit_alpha(empty, share))
+    knee = emptydrops.find_knee(totals, EMPTY_BELOW)
     below = totals < knee
     p_values = np.full(len(totals), np.nan)
-    p_values[below] = empty_p_values(droplets[np.flatnonzero(below)], ambient, seed=seed, n_simulations=N_SIMULATIONS)
-    return p_values, adjust(np.nan_to_num(p_values, nan=0.0)) <= FALSE_DISCOVERY_RATE, knee
+    p_values[below] = emptydrops.empty_p_values(
+        droplets[np.flatnonzero(below)], ambient, seed=seed, n_simulations=emptydrops.N_SIMULATIONS
+    )
+    is_cell = emptydrops.adjust(np.nan_to_num(p_values, nan=0.0)) <= emptydrops.FALSE_DISCOVERY_RATE
+    return p_values, is_cell, knee
