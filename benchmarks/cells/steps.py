@@ -19,12 +19,12 @@ from pydantic import BaseModel
 
 from benchmarks.cells.simulate import Library
 from benchmarks.common import MEASURED
-from livermet.cells import quality
-from livermet.cells.annotate import Annotation, annotate_cells
-from livermet.cells.cluster import Clustering, cluster_cells
-from livermet.cells.embed import Embedding, embed_cells
+from livermet.cells.barcodes import quality
+from livermet.cells.barcodes.quality import assess_quality
+from livermet.cells.clusters.cluster import Clustering, cluster_cells
+from livermet.cells.embedding.embed import Embedding, embed_cells
+from livermet.cells.lineages.annotate import Annotation, annotate_cells
 from livermet.cells.merge import Merged, merge_samples
-from livermet.cells.quality import assess_quality
 from livermet.keys import SYMBOL
 from livermet.settings import Annotate, Cluster, Embed, Quality, TCells
 from livermet.tcells import scores as tcell_scores

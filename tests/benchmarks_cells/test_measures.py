@@ -205,7 +205,7 @@ def test_thinning_keeps_a_part() -> None:
 
 
 def test_steps_hand_over_only_what_a_function_takes() -> None:
-    from livermet.cells.cluster import cluster_cells
+    from livermet.cells.clusters.cluster import cluster_cells
     from livermet.settings import Cluster
 
     taken = steps.settings(Cluster, cluster_cells, resolution=2.0, nonsense=1)

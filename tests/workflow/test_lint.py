@@ -56,7 +56,7 @@ def test_per_sample_rules_import_neither_scanpy_nor_numba() -> None:
     import sys
 
     code = (
-        "import sys, livermet.inputs.readers, livermet.inputs.canonical, livermet.cells.quality, livermet.step;"
+        "import sys, livermet.inputs.readers, livermet.inputs.canonical, livermet.cells.barcodes.quality, livermet.step;"
         "bad = {'scanpy', 'numba', 'sklearn', 'umap'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
     )
     result = subprocess.run(

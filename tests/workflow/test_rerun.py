@@ -74,7 +74,7 @@ def test_a_title_touches_the_report_alone(run: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "runs", "spares"),
     [
-        ("cells/cluster.py", {"cluster_cells", "annotate_cells"}, UPSTREAM | {"embed_cells", "lay_out_cells"}),
+        ("cells/clusters/cluster.py", {"cluster_cells", "annotate_cells"}, UPSTREAM | {"embed_cells", "lay_out_cells"}),
         ("mice/endpoints/rescue.py", {"test_rescue"}, UPSTREAM | CELLS | TCELLS | {"sum_pseudobulk", "test_pathways"}),
         ("report/page.py", {"write_report"}, UPSTREAM | CELLS | TCELLS | {"test_expression", "draw_cells"}),
         ("inputs/readers.py", {"read_sample"}, {"simulate_demo"}),

@@ -9,7 +9,7 @@ rule embed_cells:
     """Find each cell's neighbours: variable genes, principal components, batches brought together."""
     input:
         counts=f"{STEPS}/merge_samples/counts.h5ad",
-        code=sources("step", "cells.embed"),
+        code=sources("step", "cells.embedding.embed"),
     output:
         pca=f"{STEPS}/embed_cells/pca.parquet",
         genes=f"{STEPS}/embed_cells/genes.parquet",
@@ -39,7 +39,7 @@ rule lay_out_cells:
     input:
         pca=f"{STEPS}/embed_cells/pca.parquet",
         connectivities=f"{STEPS}/embed_cells/connectivities.npz",
-        code=sources("step", "cells.layout"),
+        code=sources("step", "cells.embedding.layout"),
     output:
         umap=f"{STEPS}/lay_out_cells/umap.parquet",
     log:
@@ -62,7 +62,7 @@ rule cluster_cells:
     input:
         pca=f"{STEPS}/embed_cells/pca.parquet",
         connectivities=f"{STEPS}/embed_cells/connectivities.npz",
-        code=sources("step", "cells.cluster"),
+        code=sources("step", "cells.clusters.cluster"),
     output:
         clusters=f"{STEPS}/cluster_cells/clusters.parquet",
         stability=f"{STEPS}/cluster_cells/stability.tsv",
@@ -119,7 +119,7 @@ rule annotate_cells:
         markers=config["annotate"]["markers"],
         labels=OWN_LABELS,
         reference=(config["annotate"]["reference"] or {}).get("path", []),
-        code=sources("step", "cells.precedence", "inputs.references"),
+        code=sources("step", "cells.lineages.precedence", "inputs.references"),
     output:
         lineages=f"{STEPS}/annotate_cells/lineages.parquet",
         evidence=f"{STEPS}/annotate_cells/evidence.tsv",
@@ -151,7 +151,7 @@ rule check_cells:
         evidence=f"{STEPS}/annotate_cells/evidence.tsv",
         signatures="resources/signatures.yaml",
         bins="resources/expression_bins.tsv",
-        code=sources("step", "cells.check"),
+        code=sources("step", "cells.checks.check"),
     output:
         programmes=f"{STEPS}/check_cells/programmes.parquet",
         profiles=f"{STEPS}/check_cells/profiles.tsv",

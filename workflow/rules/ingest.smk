@@ -35,7 +35,7 @@ rule assess_quality:
     input:
         counts=f"{STEPS}/read_sample/{{sample}}.h5ad",
         empty=f"{STEPS}/read_sample/{{sample}}.empty.parquet",
-        code=sources("step", "cells.quality"),
+        code=sources("step", "cells.barcodes.quality"),
     output:
         quality=f"{STEPS}/assess_quality/{{sample}}.parquet",
         soup=f"{STEPS}/assess_quality/{{sample}}.soup.parquet",
@@ -64,7 +64,7 @@ if config["quality"]["ambient"] == "correct":
             counts=f"{STEPS}/read_sample/{{sample}}.h5ad",
             quality=f"{STEPS}/assess_quality/{{sample}}.parquet",
             soup=f"{STEPS}/assess_quality/{{sample}}.soup.parquet",
-            code=sources("step", "cells.correct"),
+            code=sources("step", "cells.barcodes.correct"),
         output:
             counts=f"{STEPS}/correct_ambient/{{sample}}.h5ad",
         log:

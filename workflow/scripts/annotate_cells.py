@@ -1,6 +1,6 @@
 """Lineage of every cluster and cell, with the evidence and what others would say."""
 
-from livermet.cells.precedence import name_lineages
+from livermet.cells.lineages.precedence import name_lineages
 from livermet.inputs.references import read_reference
 from livermet.step import Step
 

@@ -1,6 +1,6 @@
 """Metrics, ambient share, doublets and the verdict for every barcode of one sample."""
 
-from livermet.cells.quality import assess_quality
+from livermet.cells.barcodes.quality import assess_quality
 from livermet.step import Step
 
 with Step(snakemake) as step:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from livermet.cells.check import check_cells
+from livermet.cells.checks.check import check_cells
 from livermet.step import Step
 
 with Step(snakemake) as step:

@@ -1,6 +1,6 @@
 """Leiden clusters at every resolution, and the resolution chosen by its stability."""
 
-from livermet.cells.cluster import cluster_cells
+from livermet.cells.clusters.cluster import cluster_cells
 from livermet.step import Step
 
 with Step(snakemake) as step:

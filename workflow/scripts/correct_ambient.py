@@ -1,6 +1,6 @@
 """One sample's counts without the ambient ones that are expected among them."""
 
-from livermet.cells.correct import correct_ambient
+from livermet.cells.barcodes.correct import correct_ambient
 from livermet.step import Step
 
 with Step(snakemake) as step:

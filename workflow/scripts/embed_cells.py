@@ -1,6 +1,6 @@
 """Variable genes, principal components, batch integration and the neighbour graph of all kept cells."""
 
-from livermet.cells.embed import embed_cells
+from livermet.cells.embedding.embed import embed_cells
 from livermet.step import Step
 
 with Step(snakemake) as step:

@@ -1,6 +1,6 @@
 """Two map coordinates for every cell, for figures and the atlas only."""
 
-from livermet.cells.layout import lay_out_cells
+from livermet.cells.embedding.layout import lay_out_cells
 from livermet.step import Step
 
 with Step(snakemake) as step:

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from tests.unit.cells.toy_lineages import make_study
 
 from livermet.cells.atlas import assemble_atlas
-from livermet.cells.graph import distance_matrix, find_neighbors, fuzzy_graph
+from livermet.cells.embedding.graph import distance_matrix, find_neighbors, fuzzy_graph
 from livermet.step import load, save
 
 ABOUT = {"study": "toy", "species": "mouse", "n_neighbors": 15}

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from livermet.cells.correct import correct_ambient
+from livermet.cells.barcodes.correct import correct_ambient
+from livermet.cells.barcodes.quality import assess_quality
 from livermet.cells.merge import gene_union, merge_samples, shared_ids
-from livermet.cells.quality import assess_quality
 from livermet.errors import InputError
 from livermet.inputs.canonical import read_sample
 from livermet.settings import Quality

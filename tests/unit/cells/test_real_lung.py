@@ -14,11 +14,11 @@ import pytest
 import yaml
 from sklearn.metrics import adjusted_rand_score
 
-from livermet.cells.annotate import Annotation, annotate_cells
-from livermet.cells.cluster import Clustering, cluster_cells
-from livermet.cells.embed import Embedding, embed_cells
+from livermet.cells.barcodes.quality import assess_quality
+from livermet.cells.clusters.cluster import Clustering, cluster_cells
+from livermet.cells.embedding.embed import Embedding, embed_cells
+from livermet.cells.lineages.annotate import Annotation, annotate_cells
 from livermet.cells.merge import merge_samples
-from livermet.cells.quality import assess_quality
 from livermet.inputs.canonical import read_sample
 from livermet.settings import Annotate, Cluster, Embed, Quality
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tests.unit.inputs.conftest import write_folder, write_h5, write_h5ad
 
-from livermet.cells.quality import assess_quality
+from livermet.cells.barcodes.quality import assess_quality
 from livermet.errors import InputError
 from livermet.inputs import emptydrops, libraries, tenx
 from livermet.inputs.canonical import read_sample

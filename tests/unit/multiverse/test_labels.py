@@ -11,9 +11,9 @@ import pytest
 from tests.unit.cells.toy_lineages import MARKERS, make_study
 from tests.unit.tcells.conftest import RESOURCES
 
-from livermet.cells.annotate import annotate_cells
-from livermet.cells.cluster import cluster_cells
-from livermet.cells.embed import embed_cells
+from livermet.cells.clusters.cluster import cluster_cells
+from livermet.cells.embedding.embed import embed_cells
+from livermet.cells.lineages.annotate import annotate_cells
 from livermet.multiverse.labels import Knowledge, relabel_cells
 from livermet.settings import Annotate, Embed, TCells
 from livermet.step import load

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from tests.unit.cells.toy_sample import Toy, make_sample
 
+from livermet.cells.barcodes.quality import assess_quality
 from livermet.cells.merge import merge_samples
-from livermet.cells.quality import assess_quality
 from livermet.multiverse.grid import CellSet
 from livermet.multiverse.verdicts import judge_sample, vary_quality
 from livermet.settings import Quality

@@ -1,6 +1,6 @@
 """Which files of the package a rule's code depends on, so that editing one re-runs the rules that use it.
 
-Snakemake watches the `script:` file only. Each rule therefore lists `sources("cells.quality")` as an input: the module
+Snakemake watches the `script:` file only. Each rule therefore lists `sources("cells.barcodes.quality")` as an input: the module
 and, transitively, every module of this package that it imports, anywhere in its text.
 """
 
@@ -19,7 +19,7 @@ def sources(*modules: str, root: Path = PACKAGE) -> list[str]:
     Parameters
     ----------
     modules
-        Dotted names within the package, such as ``"cells.quality"``.
+        Dotted names within the package, such as ``"cells.barcodes.quality"``.
     root
         The package's folder.
 

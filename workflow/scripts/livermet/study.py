@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from livermet.cells.backends import find_missing
-from livermet.cells.marker_tables import as_content
-from livermet.cells.markers import read_markers
+from livermet.cells.embedding.backends import find_missing
+from livermet.cells.lineages.marker_tables import as_content
+from livermet.cells.lineages.markers import read_markers
 from livermet.errors import InputError, Problem
 from livermet.inputs.duplicates import find_duplicates
 from livermet.inputs.labels import read_labels

@@ -17,7 +17,7 @@ from tests.unit.mice.cohort import draw_counts, make_cells, make_design, make_se
 from tests.unit.mice.pseudobulks import draw_pseudobulk
 
 from livermet import keys
-from livermet.cells.twins import find_twins
+from livermet.cells.barcodes.twins import find_twins
 from livermet.inputs.duplicates import find_duplicates
 from livermet.mice.design.doctor import examine
 from livermet.mice.design.estimability import df_between_mice

@@ -9,8 +9,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet import __version__
-from livermet.cells.correct import UNCORRECTED
-from livermet.cells.normalise import TARGET_SUM, log_normalise
+from livermet.cells.barcodes.correct import UNCORRECTED
+from livermet.cells.embedding.normalise import TARGET_SUM, log_normalise
 from livermet.keys import (
     BATCH,
     BESIDE,

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from livermet.cells.correct import LEFT, UNCORRECTED
-from livermet.cells.dead_samples import SET_ASIDE
-from livermet.cells.quality import drop_counts
-from livermet.cells.twins import find_shared_barcodes, find_twins
+from livermet.cells.barcodes.correct import LEFT, UNCORRECTED
+from livermet.cells.barcodes.dead_samples import SET_ASIDE
+from livermet.cells.barcodes.quality import drop_counts
+from livermet.cells.barcodes.twins import find_shared_barcodes, find_twins
 from livermet.errors import InputError, Problem
 from livermet.inputs.genes import is_ensembl, mark_genes, sum_genes
 from livermet.keys import (
@@ -68,7 +68,7 @@ def merge_samples(
     ----------
     samples
         Canonical counts, one a sample, in the sheet's order; as they were read, or corrected for ambient RNA
-        (:func:`livermet.cells.correct.correct_ambient`), all or none.
+        (:func:`livermet.cells.barcodes.correct.correct_ambient`), all or none.
     qualities
         Quality tables in the same order.
     soups

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from livermet.cells.annotate import annotate_cells
-from livermet.cells.cluster import find_clusters
-from livermet.cells.embed import Embedding, embed_cells
-from livermet.cells.own_labels import take_labels
+from livermet.cells.clusters.cluster import find_clusters
+from livermet.cells.embedding.embed import Embedding, embed_cells
+from livermet.cells.lineages.annotate import annotate_cells
+from livermet.cells.lineages.own_labels import take_labels
 from livermet.errors import InputError
 from livermet.keys import CELL, FAILURE, LEIDEN, LINEAGE, N_CELLS, STATE
 from livermet.multiverse.grid import INTEGRATE, RESOLUTION

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from livermet.cells.merge import merge_samples
-from livermet.cells.quality import (
+from livermet.cells.barcodes.quality import (
     check_bounds,
     check_doublets,
     check_known_doublets,
@@ -22,6 +21,7 @@ from livermet.cells.quality import (
     measure,
     passing,
 )
+from livermet.cells.merge import merge_samples
 from livermet.keys import CELL, KEPT
 from livermet.multiverse.grid import KEEP, STRICT, CellSet
 
@@ -45,7 +45,7 @@ def judge_sample(counts: AnnData, sets: Sequence[CellSet], quality: Mapping[str,
     quality
         The resolved `quality` section; its bounds hold in every set.
     seed
-        As for :func:`livermet.cells.quality.assess_quality`, with which the study's own set agrees.
+        As for :func:`livermet.cells.barcodes.quality.assess_quality`, with which the study's own set agrees.
 
     Returns
     -------

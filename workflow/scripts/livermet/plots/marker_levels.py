@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from livermet.cells.markers import read_markers, take_panel
+from livermet.cells.lineages.markers import read_markers, take_panel
 from livermet.keys import GENE, LINEAGE, N_CELLS, UNASSIGNED
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ def table_of_profiles(profiles: pd.DataFrame, samples: pd.DataFrame) -> Table:
     Parameters
     ----------
     profiles
-        One row a sample, see :func:`livermet.cells.check.check_cells`.
+        One row a sample, see :func:`livermet.cells.checks.check.check_cells`.
     samples
         The sheet's rows: sample, mouse and, where known, sex.
     """
@@ -39,7 +39,7 @@ def table_of_suspects(suspects: pd.DataFrame) -> Table:
     Parameters
     ----------
     suspects
-        One row a cluster, see :func:`livermet.cells.suspects.describe_clusters`.
+        One row a cluster, see :func:`livermet.cells.checks.suspects.describe_clusters`.
     """
     frame = suspects[suspects["suspect"].fillna("").astype(str) != ""]
     columns = (

@@ -43,7 +43,7 @@ def describe_integration(integration: pd.DataFrame, groups: pd.DataFrame, embed:
     Parameters
     ----------
     integration, groups
-        As :func:`livermet.cells.mixing.measure_integration` gives them; no rows where there is one batch.
+        As :func:`livermet.cells.embedding.mixing.measure_integration` gives them; no rows where there is one batch.
     embed
         The resolved `embed` section.
 
@@ -134,7 +134,7 @@ def table_of_clusters(cluster_stability: pd.DataFrame, stability: pd.DataFrame) 
     Parameters
     ----------
     cluster_stability, stability
-        As :func:`livermet.cells.cluster.cluster_cells` gives them.
+        As :func:`livermet.cells.clusters.cluster.cluster_cells` gives them.
     """
     taken = stability.loc[stability["chosen"].astype(bool), "resolution"]
     rows = cluster_stability[cluster_stability["resolution"].isin(taken)]

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from livermet.cells.normalise import log_normalise
+from livermet.cells.embedding.normalise import log_normalise
 from livermet.errors import InputError, Problem
 from livermet.keys import GENE_ID, SYMBOL
 

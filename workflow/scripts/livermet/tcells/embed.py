@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from livermet.cells.embed import embed_cells
-from livermet.cells.layout import COLUMNS, lay_out_cells
-from livermet.cells.mixing import nothing_to_measure
+from livermet.cells.embedding.embed import embed_cells
+from livermet.cells.embedding.layout import COLUMNS, lay_out_cells
+from livermet.cells.embedding.mixing import nothing_to_measure
 from livermet.keys import CELL
 from livermet.tcells.labels import select_tcells
 
@@ -32,7 +32,7 @@ class TCellEmbedding(NamedTuple):
     connectivities
         T cells x T cells.
     integration, groups
-        What bringing batches together did within the T cells, as in :class:`livermet.cells.embed.Embedding`; no rows where
+        What bringing batches together did within the T cells, as in :class:`livermet.cells.embedding.embed.Embedding`; no rows where
         the study's own embedding was taken.
     """
 
@@ -75,7 +75,7 @@ def embed_tcells(
     min_cells
         With fewer T cells, their rows of the study's embedding are taken.
     n_top_genes, n_pcs, n_neighbors, integrate, batch_key, seed, measure
-        As in :func:`livermet.cells.embed.embed_cells`.
+        As in :func:`livermet.cells.embedding.embed.embed_cells`.
 
     Returns
     -------

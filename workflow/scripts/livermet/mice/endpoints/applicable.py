@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from livermet.cells.marker_tables import as_content
+from livermet.cells.lineages.marker_tables import as_content
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,1 @@
+"""Which barcodes of a sample are sound cells: quality, doublets, ambient RNA."""

@@ -1,0 +1,1 @@
+"""What is looked at once cells have names: sex, stress, cell cycle, suspect clusters."""

@@ -1,0 +1,1 @@
+"""Groups of like cells, and how well they hold."""

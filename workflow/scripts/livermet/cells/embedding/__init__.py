@@ -1,0 +1,1 @@
+"""From counts to neighbours: variable genes, components, batches brought together, the map."""
