@@ -74,6 +74,13 @@ def test_a_sample_that_the_study_sets_aside_is_in_no_set(toy: Toy) -> None:
     assert not second[0]["kept"].any()
     sheet = pd.DataFrame({"mouse": ["m1", "m2"]}, index=pd.Index(["s1", "s2"], name="sample"))
     counts, _ = vary_quality(
-        [toy.adata, other.adata], [first[0], second[0]], [first[1], second[1]], sheet, SETS, QUALITY, seed=1
+        [toy.adata, other.adata],
+        [toy.adata, other.adata],
+        [first[0], second[0]],
+        [first[1], second[1]],
+        sheet,
+        SETS,
+        QUALITY,
+        seed=1,
     )
     assert set(counts.obs["sample"]) == {"s1"}

@@ -191,7 +191,7 @@ def test_two_steps_are_one_step_of_the_square(resting: sparse.csr_matrix, sets: 
 def test_neighbours_gain_power(
     collection: Signatures, toy_var: pd.DataFrame, toy_rates: np.ndarray, sets: ControlSets
 ) -> None:
-    rates = plant(toy_rates, toy_var["symbol"], dict.fromkeys(collection["Treg"].up, 1.0))
+    rates = plant(toy_rates, toy_var["symbol"], dict.fromkeys(collection["Treg"].up, 2.0))
     counts = draw_cells(rates, 60, depth=2500, seed=10)
     together = score_neighbourhoods(counts, sets, sparse.csr_matrix(np.full((60, 60), 1 / 60)))[1]
     assert together["Treg"].median() > 1.5 * score_cells(counts, sets)[1]["Treg"].median()

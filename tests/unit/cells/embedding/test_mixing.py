@@ -163,6 +163,7 @@ def test_a_kind_of_one_batch_that_is_laid_among_others_is_flagged(monkeypatch: p
     assert set(wrong.removeprefix("b1: ").split()) <= {
         "Cpa3",
         "Mcpt4",
+        "Cma1",
         "Gata2",
         "Kit",
         "Fcer1a",
