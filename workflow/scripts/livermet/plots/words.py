@@ -22,6 +22,8 @@ WORDS = {
     "CD8_Tex": "CD8 Tex",
     "CD8_naive_like": "CD8 naive-like",
     "CD4_naive_like": "CD4 naive-like",
+    "T_naive_like": "Naive-like T",
+    "CD8_central_memory": "CD8 central memory",
     "CD8_effector_memory": "CD8 effector memory",
     "gamma_delta_T": "γδ T",
     "gamma_delta": "γδ",
