@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.cells import steps
 from benchmarks.cells.simulate import CELL_WISE, DROPLET, simulate_library
 from benchmarks.cells.worlds import draw_world
-from benchmarks.common.measures import Case, Counts, Scenario, Target
+from benchmarks.common.measures import Case, Counts, Scenario, Target, when
 from livermet.keys import AMBIENT, IS_DOUBLET
 
 N_CELLS = 800
@@ -26,16 +26,18 @@ def compare(found: Any, true: Any) -> Counts:
     """
     found, true = np.asarray(found, dtype=float), np.asarray(true, dtype=float)
     told = np.isfinite(found)
-    if not told.any():
-        return {"told": (0.0, 1.0), "true_share": (float(true.mean()), 1.0)}
-    found, true = found[told], true[told]
+    said = bool(told.any())
+    if not said:
+        found = true
+    elif not told.all():
+        found, true = found[told], true[told]
     error = abs(found.mean() - true.mean())
     return {
-        "told": (1.0, 1.0),
-        "sample_error_points": (100 * error, 1.0),
-        "sample_bias_points": (100 * (found.mean() - true.mean()), 1.0),
-        "cell_error_points": (100 * float(np.abs(found - true).mean()), 1.0),
-        "sample_relative_error": (error, float(true.mean())),
+        "told": (float(said), 1.0),
+        "sample_error_points": when(said, 100 * error),
+        "sample_bias_points": when(said, 100 * (found.mean() - true.mean())),
+        "cell_error_points": when(said, 100 * float(np.abs(found - true).mean())),
+        "sample_relative_error": (error, float(said) * float(true.mean())),
         "true_share": (float(true.mean()), 1.0),
     }
 
