@@ -31,6 +31,7 @@ TOPICS: dict[str, tuple[str, Measures]] = {
     "ambient": (
         "Ambient RNA, simulated",
         {
+            "told": ("", "libraries in which a share is told at all"),
             "sample_error_points": ("", "error of a library's mean share, points"),
             "sample_bias_points": ("", "of which bias"),
             "cell_error_points": ("", "mean error of a cell's share, points"),
