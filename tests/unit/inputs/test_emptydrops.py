@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.stats import dirichlet_multinomial, kstest
 
-from livermet.inputs import libraries
+from livermet.inputs import emptydrops
 from livermet.inputs.emptydrops import (
     Ambient,
     adjust,
@@ -136,7 +136,7 @@ def test_small_cells_are_found_and_soup_is_not_taken_for_cells(
     tested, kind = planted["tested"], planted["kind"]
     totals = np.asarray(tested.sum(axis=1)).ravel()
     sums = np.asarray(planted["empty"].sum(axis=0)).ravel()
-    monkeypatch.setattr(libraries, "N_SIMULATIONS", 3000)
+    monkeypatch.setattr(emptydrops, "N_SIMULATIONS", 3000)
     p_values, is_cell, knee = call_cells(tested, totals, sums, planted["empty"], 1)
     assert knee > 500  # so that no small one is let through by size
     assert is_cell[kind == "large"].mean() > 0.99
