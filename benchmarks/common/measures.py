@@ -55,6 +55,11 @@ class Target:
             return MET
         return MISSED if low > self.high or high < self.low else COMPATIBLE
 
+    def is_close(self, *numbers: float, by: float = 1e-4) -> bool:
+        """Whether a number lies so near one of the target's edges that rounding it may change the verdict."""
+        edges = [edge for edge in (self.low, self.high, *(self.limit or ())) if np.isfinite(edge)]
+        return bool(min(abs(number - edge) for number in numbers for edge in edges) <= by)
+
 
 def _range(low: float, high: float) -> str:
     if low == high:

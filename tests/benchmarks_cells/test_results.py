@@ -63,10 +63,8 @@ def test_verdicts_follow_from_values_limits_and_targets(committed: pd.DataFrame)
         scenario, case = cases[row.scenario, row.setting]
         target = scenario.target(case, row.quantity)
         assert row.target == str(target or "")
-        if target:
-            close = [edge for edge in (target.low, target.high, *(target.limit or ())) if np.isfinite(edge)]
-            if min(abs(end - edge) for end in (row.value, row.low, row.high) for edge in close) > 1e-4:
-                assert row.verdict == target.judge(row.value, row.low, row.high), row
+        if target and not target.is_close(row.value, row.low, row.high):
+            assert row.verdict == target.judge(row.value, row.low, row.high), row
 
 
 def test_targets_are_held(committed: pd.DataFrame) -> None:

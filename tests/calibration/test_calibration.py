@@ -45,10 +45,8 @@ def test_verdicts_follow_from_values_limits_and_targets(committed: pd.DataFrame)
     for row in committed.itertuples():
         target = SCENARIOS[row.scenario].targets.get(row.quantity)
         assert row.target == str(target or "")
-        if target:
-            close = [edge for edge in (target.low, target.high, *(target.limit or ())) if np.isfinite(edge)]
-            if min(abs(end - edge) for end in (row.value, row.low, row.high) for edge in close) > 1e-4:
-                assert row.verdict == target.judge(row.value, row.low, row.high), row
+        if target and not target.is_close(row.value, row.low, row.high):
+            assert row.verdict == target.judge(row.value, row.low, row.high), row
 
 
 def test_targets_are_held(committed: pd.DataFrame) -> None:
