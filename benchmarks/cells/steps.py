@@ -152,8 +152,9 @@ def call(study: Study, labels: pd.DataFrame | None = None, *, seed: int = 1) -> 
         labels,
         study_pca=study.embedding.pca,
         study_connectivities=study.embedding.connectivities,
+        signatures=resource("signatures.yaml"),
         seed=seed,
-        **{**settings(Embed, embed_tcells), **settings(TCells, embed_tcells)},
+        **{**settings(Embed, embed_tcells), **settings(TCells, embed_tcells, states=resource("states.yaml"))},
     )
     scores = score(study.counts, labels)["scores"]
     tables = name_states(

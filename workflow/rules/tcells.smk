@@ -10,6 +10,8 @@ rule embed_tcells:
         lineages=f"{STEPS}/annotate_cells/lineages.parquet",
         pca=f"{STEPS}/embed_cells/pca.parquet",
         connectivities=f"{STEPS}/embed_cells/connectivities.npz",
+        signatures="resources/signatures.yaml",
+        definitions=config["tcells"]["states"],
         code=sources("step", "tcells.embed"),
     output:
         pca=f"{STEPS}/embed_tcells/pca.parquet",

@@ -9,6 +9,8 @@ with Step(snakemake) as step:
         step.load("lineages"),
         study_pca=step.load("pca"),
         study_connectivities=step.load("connectivities"),
+        signatures=step.load("signatures"),
+        states=step.load("definitions"),
         seed=step.params["seed"],
         **step.params["settings"],
     )

@@ -173,18 +173,24 @@ def test_a_planted_signature_stands_out(
         assert z[name].median() > 2.5, name
 
 
+ALONE = np.zeros(400, dtype=np.int64)
+
+
 def test_a_neighbourhood_of_one_is_the_cell_itself(resting: sparse.csr_matrix, sets: ControlSets) -> None:
+    """Where it does not stand above its controls: there the larger of two z-scores is not asked for."""
     for steps in (1, 2):
-        own, near = score_neighbourhoods(resting, sets, sparse.csr_matrix(sparse.identity(400)), steps=steps)
+        own, near = score_neighbourhoods(resting, sets, sparse.csr_matrix(sparse.identity(400)), ALONE, steps=steps)
         np.testing.assert_allclose(own, score_cells(resting, sets)[1], atol=1e-4)
-        np.testing.assert_allclose(near, own, atol=1e-4)
+        below = (own <= 0).to_numpy()
+        np.testing.assert_allclose(near.to_numpy()[below], own.to_numpy()[below], atol=1e-4)
+        assert (near >= own - 1e-4).all(axis=None)
 
 
 def test_two_steps_are_one_step_of_the_square(resting: sparse.csr_matrix, sets: ControlSets) -> None:
     rng = np.random.default_rng(3)
     smoother = neighbour_average(sparse.random(400, 400, 0.02, format="csr", rng=rng), own_weight=0.3)
-    twice = score_neighbourhoods(resting, sets, smoother, steps=2)[1]
-    square = score_neighbourhoods(resting, sets, sparse.csr_matrix(smoother @ smoother), steps=1)[1]
+    twice = score_neighbourhoods(resting, sets, smoother, ALONE, steps=2)[1]
+    square = score_neighbourhoods(resting, sets, sparse.csr_matrix(smoother @ smoother), ALONE, steps=1)[1]
     np.testing.assert_allclose(twice, square, atol=2e-3)
 
 
@@ -193,8 +199,38 @@ def test_neighbours_gain_power(
 ) -> None:
     rates = plant(toy_rates, toy_var["symbol"], dict.fromkeys(collection["Treg"].up, 2.0))
     counts = draw_cells(rates, 60, depth=2500, seed=10)
-    together = score_neighbourhoods(counts, sets, sparse.csr_matrix(np.full((60, 60), 1 / 60)))[1]
+    together = score_neighbourhoods(counts, sets, sparse.csr_matrix(np.full((60, 60), 1 / 60)), ALONE[:60])[1]
     assert together["Treg"].median() > 1.5 * score_cells(counts, sets)[1]["Treg"].median()
+
+
+def test_what_rises_above_the_compartment_stands_out(
+    collection: Signatures, toy_var: pd.DataFrame, toy_rates: np.ndarray, sets: ControlSets
+) -> None:
+    """Twenty cells of 320 have a signature at three times its level, too little to stand above the controls as they are.
+
+    The middle is that of the clusters: it is not where most cells are. Nothing else is raised in them, and in a
+    compartment of such cells alone nothing has risen.
+    """
+    symbols = toy_var["symbol"]
+    up = [gene for gene in collection["CD4_Th1"].up if (symbols == gene).any()]
+    base = dict.fromkeys(up, 0.5)
+    raised = plant(toy_rates, symbols, dict.fromkeys(up, 2.0))
+    counts = sparse.csr_matrix(
+        sparse.vstack(
+            [
+                draw_cells(plant(toy_rates, symbols, base), 300, depth=3000, seed=11),
+                draw_cells(raised, 20, depth=3000, seed=12),
+            ]
+        )
+    )
+    groups = np.repeat([0, 1], [300, 20])
+    smoother = sparse.csr_matrix(sparse.block_diag([np.full((300, 300), 1 / 300), np.full((20, 20), 1 / 20)]))
+    with_others = score_neighbourhoods(counts, sets, smoother, groups)[1]
+    alone = score_neighbourhoods(counts[300:], sets, smoother[300:, 300:], groups[300:])[1]
+    assert with_others["CD4_Th1"][300:].min() > 2 * alone["CD4_Th1"].max() > 0
+    assert with_others["CD4_Th1"][:300].max() < 1.64
+    others = [name for name in NAMES if name != "CD4_Th1"]
+    assert (with_others[others][300:] < 1.64).all(axis=None)
 
 
 def test_one_stray_count_is_not_infinitely_many_deviations() -> None:

@@ -40,20 +40,43 @@ def graph(n: int) -> sparse.csr_matrix:
     return sparse.csr_matrix(ring)
 
 
-def test_few_t_cells_keep_the_studys_embedding(study: tuple[anndata.AnnData, pd.DataFrame, pd.DataFrame]) -> None:
+@pytest.fixture
+def definitions(signature_content: dict[str, Any], state_content: dict[str, Any]) -> dict[str, Any]:
+    return {"signatures": signature_content, "states": state_content}
+
+
+def test_few_t_cells_keep_the_studys_embedding(
+    study: tuple[anndata.AnnData, pd.DataFrame, pd.DataFrame], definitions: dict[str, Any]
+) -> None:
     data, lineages, pca = study
     found, connectivities, integration, _ = embed_tcells(
-        data, lineages, study_pca=pca, study_connectivities=graph(40), lineages=["T_cell"], min_cells=21, **SETTINGS
+        data,
+        lineages,
+        study_pca=pca,
+        study_connectivities=graph(40),
+        lineages=["T_cell"],
+        min_cells=21,
+        **definitions,
+        **SETTINGS,
     )
     pd.testing.assert_frame_equal(found, pca.iloc[::2])
     assert integration.empty
     assert connectivities.nnz == 0  # every other cell of a ring: none of its neighbours is taken
 
 
-def test_enough_t_cells_get_their_own(study: tuple[anndata.AnnData, pd.DataFrame, pd.DataFrame]) -> None:
+def test_enough_t_cells_get_their_own(
+    study: tuple[anndata.AnnData, pd.DataFrame, pd.DataFrame], definitions: dict[str, Any]
+) -> None:
     data, lineages, pca = study
     found, connectivities, *_ = embed_tcells(
-        data, lineages, study_pca=pca, study_connectivities=graph(40), lineages=["T_cell"], min_cells=20, **SETTINGS
+        data,
+        lineages,
+        study_pca=pca,
+        study_connectivities=graph(40),
+        lineages=["T_cell"],
+        min_cells=20,
+        **definitions,
+        **SETTINGS,
     )
     assert found.index.tolist() == lineages.index[::2].tolist()
     assert connectivities.shape == (20, 20)
@@ -63,17 +86,23 @@ def test_enough_t_cells_get_their_own(study: tuple[anndata.AnnData, pd.DataFrame
 
 def test_a_study_without_t_cells_gives_empty_tables(
     study: tuple[anndata.AnnData, pd.DataFrame, pd.DataFrame],
-    signature_content: dict[str, Any],
-    state_content: dict[str, Any],
+    definitions: dict[str, Any],
     bins: pd.DataFrame,
 ) -> None:
     data, lineages, pca = study
     none = lineages.assign(lineage="B_cell")
     found, connectivities, *_ = embed_tcells(
-        data, none, study_pca=pca, study_connectivities=graph(40), lineages=["T_cell"], min_cells=20, **SETTINGS
+        data,
+        none,
+        study_pca=pca,
+        study_connectivities=graph(40),
+        lineages=["T_cell"],
+        min_cells=20,
+        **definitions,
+        **SETTINGS,
     )
     shared: dict[str, Any] = {
-        "signatures": signature_content, "states": state_content, "bins": bins, "lineages": ["T_cell"], "n_control_sets": 20,
+        **definitions, "bins": bins, "lineages": ["T_cell"], "n_control_sets": 20,
     }  # fmt: skip
     scores = score_states(data, none, **shared)
     calls = name_states(data, none, scores=scores["scores"], connectivities=connectivities, min_z=1.64, **shared)
@@ -87,13 +116,12 @@ def test_a_study_without_t_cells_gives_empty_tables(
 
 def test_scores_and_calls_fit_together(
     study: tuple[anndata.AnnData, pd.DataFrame, pd.DataFrame],
-    signature_content: dict[str, Any],
-    state_content: dict[str, Any],
+    definitions: dict[str, Any],
     bins: pd.DataFrame,
 ) -> None:
     data, lineages, _ = study
     shared: dict[str, Any] = {
-        "signatures": signature_content, "states": state_content, "bins": bins, "lineages": ["T_cell"], "n_control_sets": 20,
+        **definitions, "bins": bins, "lineages": ["T_cell"], "n_control_sets": 20,
     }  # fmt: skip
     scores = score_states(data, lineages, **shared)["scores"]
     assert scores.index.equals(select_tcells(lineages, ["T_cell"]))

@@ -132,7 +132,9 @@ class TCells(Section):
     min_z: float = Field(1.64, description="a cell whose best state scores below this stays unassigned")
     n_control_sets: int = Field(100, ge=20, description="random matched gene sets behind each z-score")
     n_pcs: int = Field(15, ge=2, description="principal components of the T-cell embedding")
-    n_top_genes: int = Field(1000, ge=100, description="highly variable genes of the T-cell embedding")
+    n_top_genes: int = Field(
+        500, ge=100, description="highly variable genes of the T-cell embedding, beside those of the states' signatures"
+    )
     min_cells: int = Field(50, ge=2, description="with fewer T cells no embedding of their own is made")
 
 

@@ -200,6 +200,6 @@ def _gates(item: Called, states: States) -> list[Evidence]:
     """Evidence without which a state cannot be; of several subsets, any one would do."""
     if not isinstance(item, State):
         return []
-    requires = {subset.name: subset.requires for subset in states.subsets}
-    own = requires.get(item.subsets[0], ()) if len(item.subsets) == 1 else ()
-    return [*item.requires, *own]
+    keys = {subset.name: subset.key for subset in states.subsets}
+    own = keys.get(item.subsets[0], ()) if len(item.subsets) == 1 else ()
+    return [*item.requires, *(Evidence(genes=(gene,)) for gene in own)]

@@ -36,24 +36,32 @@ class Evidence(Strict):
 
 
 class Subset(Strict):
-    """A subset of cells, told by its receptor, co-receptor or master regulator.
+    """A subset of cells, told by receptors, co-receptors or a master regulator.
 
     Attributes
     ----------
     name
         Such as ``CD8``.
-    requires
-        Evidence, all of which has to hold.
-    above
-        Genes that the first evidence has to exceed (their expression times the factor).
-    factor
-        Weight of the `above` genes: larger than 1 for a transcript that drops out more.
+    marks
+        Genes that its cells express.
+    key
+        Those each of which its cells together have to show: else the study does not have the subset.
+    may
+        Marks of other subsets that its cells may express or not.
     """
 
     name: str = Field(min_length=1)
-    requires: tuple[Evidence, ...] = Field(min_length=1)
-    above: tuple[str, ...] = ()
-    factor: float = Field(1.0, gt=0)
+    marks: tuple[str, ...] = Field(min_length=1)
+    key: tuple[str, ...] = Field(min_length=1)
+    may: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _key_is_a_mark(self) -> Subset:
+        if not set(self.key) <= set(self.marks):
+            raise ValueError("a key among the marks")
+        if set(self.may) & set(self.marks):
+            raise ValueError("genes of `may` that are no marks of its own")
+        return self
 
 
 class Called(Strict):
@@ -134,11 +142,10 @@ class States(Strict):
         Weight of the cell itself in smoothing; its neighbours share the rest by the graph's weights.
     steps
         How often neighbourhoods are averaged: 2 reaches the neighbours' neighbours.
-    subsets, states
-        In order: the first subset that holds is taken; states compete.
-    rivals
-        Subsets that neighbours do not tell apart: a cell of one of them is settled by its own counts of the genes of
-        their first evidence.
+    subsets
+        Told by each cell's own counts and its neighbours.
+    states
+        Compete within the subsets.
     programmes
         Flagged beside the states.
     readouts
@@ -151,7 +158,6 @@ class States(Strict):
     own_weight: float = Field(gt=0, le=1)
     steps: int = Field(1, ge=1, le=3)
     subsets: tuple[Subset, ...] = ()
-    rivals: tuple[str, ...] = ()
     states: tuple[State, ...] = Field(min_length=1)
     programmes: tuple[Programme, ...] = ()
     readouts: tuple[str, ...] = ()
@@ -162,7 +168,7 @@ class States(Strict):
         if len(set(names)) < len(names) or UNASSIGNED in names:
             raise ValueError(f"each state once, and none is called '{UNASSIGNED}'")
         subsets = {item.name for item in self.subsets} | {OTHER}
-        self._refuse("subsets", subsets, [*self.rivals, *(one for item in self.states for one in item.subsets)])
+        self._refuse("subsets", subsets, (one for item in self.states for one in item.subsets))
         programmes = [item.name for item in self.programmes]
         if len(set(programmes)) < len(programmes):
             raise ValueError("each programme once")
@@ -194,10 +200,8 @@ class States(Strict):
         return list(dict.fromkeys([*self.called_by(), *self.readouts]))
 
     def gate_genes(self) -> list[str]:
-        """Every symbol that a gate looks at, each once."""
-        genes = [gene for subset in self.subsets for item in subset.requires for gene in item.genes]
-        genes += [gene for subset in self.subsets for gene in subset.above]
-        genes += [gene for state in self.states for item in (*state.requires, *state.lacks) for gene in item.genes]
+        """Every symbol that a state's gate looks at, each once."""
+        genes = [gene for state in self.states for item in (*state.requires, *state.lacks) for gene in item.genes]
         genes += [gene for state in self.states for gene in state.above]
         return list(dict.fromkeys(genes))
 
@@ -239,9 +243,7 @@ def load_states(content: Mapping[str, Any], collection: Signatures, *, where: st
         if caught:
             remedy = "A state that is defined by an outcome cannot be tested for it: take the gene out of the set"
             problems.append(Problem(f"{where} {item.name}", f"defined by {', '.join(caught)}", remedy=remedy))
-    caught = sorted(
-        {gene for one in states.subsets for piece in one.requires for gene in piece.genes} & set(states.outcomes)
-    )
+    caught = sorted({gene for one in states.subsets for gene in one.marks} & set(states.outcomes))
     if caught:
         problems.append(Problem(f"{where} subsets", f"defined by {', '.join(caught)}"))
     if problems:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,10 @@ from scipy import sparse
 from livermet.cells.embedding.embed import embed_cells
 from livermet.cells.embedding.layout import COLUMNS, lay_out_cells
 from livermet.cells.embedding.mixing import nothing_to_measure
-from livermet.keys import CELL
+from livermet.keys import CELL, SYMBOL
+from livermet.tcells.definitions import load_states
 from livermet.tcells.labels import select_tcells
+from livermet.tcells.signatures import load, resolve
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -48,6 +50,8 @@ def embed_tcells(
     *,
     study_pca: pd.DataFrame,
     study_connectivities: sparse.csr_matrix,
+    signatures: Mapping[str, Any],
+    states: Mapping[str, Any],
     lineages: Collection[str],
     min_cells: int,
     n_top_genes: int,
@@ -60,7 +64,9 @@ def embed_tcells(
 ) -> TCellEmbedding:
     """Embed the T cells in a space of their own.
 
-    The study's components tell lineages apart; within T cells the genes that vary are others.
+    The study's components tell lineages apart; within T cells the genes that vary are others. There are few of them, and
+    what each knows of a cell's state is little: so genes count by how much they vary, and those of the states' signatures
+    have a say in any case.
 
     Parameters
     ----------
@@ -70,6 +76,8 @@ def embed_tcells(
         Index cell, with ``lineage``.
     study_pca, study_connectivities
         Embedding of all kept cells, in the order of `counts`.
+    signatures, states
+        Content of the signatures and of the state definitions.
     lineages
         Lineages that count as T cells.
     min_cells
@@ -100,8 +108,31 @@ def embed_tcells(
         batch_key=batch_key,
         seed=seed,
         measure=measure,
+        weigh=True,
+        markers=find_markers(counts.var, signatures, states),
     )
     return TCellEmbedding(found.pca, found.connectivities, found.integration, found.groups)
+
+
+def find_markers(var: pd.DataFrame, signatures: Mapping[str, Any], states: Mapping[str, Any]) -> list[str]:
+    """Genes of a study that any state or programme is called by.
+
+    Parameters
+    ----------
+    var
+        The study's genes, with ``symbol``.
+    signatures, states
+        Content of the signatures and of the state definitions.
+
+    Returns
+    -------
+    list of str
+        Symbols as the study writes them. No outcome is among them: no definition may hold one.
+    """
+    collection = load(signatures)
+    called_by = [collection[name] for name in load_states(states, collection).called_by()]
+    places = resolve(collection, var[SYMBOL]).find_all(gene for item in called_by for gene in (*item.up, *item.down))
+    return [str(symbol) for symbol in var[SYMBOL].iloc[places]]
 
 
 def lay_out_tcells(pca: pd.DataFrame, connectivities: sparse.csr_matrix, *, seed: int) -> pd.DataFrame:

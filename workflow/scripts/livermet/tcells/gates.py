@@ -1,4 +1,4 @@
-"""Gates: which subset a cell belongs to and which states it may have, from what its neighbourhood expresses.
+"""Gates: which states a cell may have, from its subset and from what its neighbourhood expresses.
 
 A single cell misses most transcripts of a receptor or a transcription factor; its neighbours in the graph have them. Gates
 therefore look at the mean over a neighbourhood, in UMIs per 10,000: a mean of rates, unlike a mean of logarithms, does not
@@ -12,14 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from livermet.tcells.definitions import OTHER, Evidence, State, States, Subset
-from livermet.tcells.rivals import settle
+from livermet.tcells.definitions import OTHER, Evidence, State
 from livermet.tcells.signatures import GeneIndex
+from livermet.tcells.subsets import Chances
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 PER = 1e4
-CERTAIN = 0.8  # chance from which on a cell is one of the rivals: four to one
 
 
 def neighbour_average(connectivities: sparse.csr_matrix, *, own_weight: float) -> sparse.csr_matrix:
@@ -91,88 +90,36 @@ def gate_levels(counts: sparse.csr_matrix, genes: GeneIndex, symbols: list[str])
     return values
 
 
-def assign_subsets(levels: pd.DataFrame, subsets: tuple[Subset, ...], *, expressed: float) -> NDArray[np.object_]:
-    """Name the first subset whose evidence holds, ``other`` where none does.
+def allow_states(levels: pd.DataFrame, chances: Chances, states: tuple[State, ...], *, expressed: float) -> Flags:
+    """Say which states the gates leave open to each cell.
+
+    A cell whose subset is certain may have that subset's states. One whose subset is not may have the states of ``other``
+    and, where one subset is likelier than the rest together, that one's: a state that stands out settles the subset with it.
+    Naive CD4 and CD8 cells share their signature, so that nothing would be settled: a state whose signature speaks for a
+    state of ``other``, too, stays closed to cells of uncertain subset.
 
     Parameters
     ----------
     levels
         Cells x symbols, smoothed UMIs per 10,000.
-    subsets
+    chances
+        Subset of each cell.
+    states
         In order.
     expressed
         Level that evidence has to reach where it names none of its own.
 
     Returns
     -------
-    ndarray of str, (cells,)
+    ndarray of bool, (cells, states)
     """
-    found = np.full(len(levels), OTHER, dtype=object)
-    for subset in reversed(subsets):
-        holds = all_hold(levels, subset.requires, expressed=expressed)
-        for gene in subset.above:
-            holds &= _level(levels, subset.requires[0]) > subset.factor * levels[gene].to_numpy()
-        found[holds] = subset.name
-    return found
-
-
-def settle_rivals(
-    subset: NDArray[np.object_],
-    counts: sparse.csr_matrix,
-    genes: GeneIndex,
-    connectivities: sparse.csr_matrix,
-    *,
-    states: States,
-) -> NDArray[np.object_]:
-    """Settle the cells of rival subsets by their own counts; those that show too little become ``other``.
-
-    Parameters
-    ----------
-    subset
-        From :func:`assign_subsets`.
-    counts
-        Raw counts, cells x all genes of the study.
-    genes
-        The study's genes.
-    connectivities
-        Cells x cells, weights of the neighbour graph.
-    states
-        The definitions.
-
-    Returns
-    -------
-    ndarray of str, (cells,)
-    """
-    names = np.array(states.rivals, dtype=object)
-    cells = np.flatnonzero(np.isin(subset, names))
-    if len(names) < 2 or not len(cells):
-        return subset
-    told_by = {item.name: genes.find_all(item.requires[0].genes) for item in states.subsets}
-    own = np.column_stack([np.asarray(counts[:, told_by[name]].sum(axis=1)).ravel()[cells] for name in names])
-    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()[cells]
-    chance = settle(own, totals, sparse.csr_matrix(connectivities[cells][:, cells]), expressed=states.expressed)
-    settled = subset.copy()
-    settled[cells] = np.where(chance.max(axis=1) >= CERTAIN, names[chance.argmax(axis=1)], OTHER)
-    return settled
-
-
-def allow_states(
-    levels: pd.DataFrame, subset: NDArray[np.object_], states: tuple[State, ...], *, expressed: float
-) -> Flags:
-    """Say which states the gates leave open to each cell, (cells, states).
-
-    Parameters
-    ----------
-    levels, expressed
-        As for :func:`assign_subsets`.
-    subset
-        From :func:`assign_subsets`.
-    states
-        In order.
-    """
+    certain, likelier = chances.certain(), chances.likelier()
+    unsettling = {state.signature for state in states if OTHER in state.subsets}
     allowed = np.zeros((len(levels), len(states)), dtype=bool)
     for column, state in enumerate(states):
-        inside = np.isin(subset, state.subsets) if state.subsets else np.ones(len(levels), dtype=bool)
+        inside = np.isin(certain, state.subsets) if state.subsets else np.ones(len(levels), dtype=bool)
+        if state.subsets and state.signature not in unsettling:
+            inside |= (certain == OTHER) & np.isin(likelier, state.subsets)
         inside &= all_hold(levels, state.requires, expressed=expressed)
         for gene in state.above:
             inside &= _level(levels, state.requires[0]) > levels[gene].to_numpy()

@@ -64,12 +64,23 @@ def score_cells(
 
 
 def score_neighbourhoods(
-    counts: sparse.csr_matrix, sets: ControlSets, smoother: sparse.csr_matrix, *, steps: int = 1, depth: float = DEPTH
+    counts: sparse.csr_matrix,
+    sets: ControlSets,
+    smoother: sparse.csr_matrix,
+    groups: NDArray[np.int64],
+    *,
+    steps: int = 1,
+    depth: float = DEPTH,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Z-scores of cells, and of the averaged expression of each cell's neighbourhood.
 
     Averaging the signature and its control sets alike, and only then taking their standard deviation, is what gains
     power: counting noise averages out of both. (The mean of the cells' own z-scores would keep it in the denominator.)
+
+    A neighbourhood may stand out in two ways, and the larger z counts. Its signature may lie above the control sets as they
+    are. Or, being above them, it may have risen further than they have from where each lies in the compartment as a whole:
+    a gene and its controls are alike in expression to a factor of two or so only, a spread that is the same in all cells of
+    a study and that this takes out. Where all cells are alike nothing has risen, and the first way is left.
 
     Parameters
     ----------
@@ -79,15 +90,19 @@ def score_neighbourhoods(
         From :func:`make_control_sets`.
     smoother
         Cells x cells, rows sum to 1.
+    groups
+        Clusters of the cells, (cells,). The compartment as a whole is the mean of its clusters, each counted once, so that
+        a state of most cells can stand out as well as one of few.
     steps
-        How often it is applied: twice reaches the neighbours' neighbours.
+        How often the smoother is applied: twice reaches the neighbours' neighbours.
     depth
         UMIs that every cell is held to.
 
     Returns
     -------
     own, near : DataFrame
-        Cells x signatures (index 0..n-1), float32: of the cell itself, and of its neighbourhood.
+        Cells x signatures (index 0..n-1), float32: of the cell itself (against the control sets as they are), and of its
+        neighbourhood.
     """
     expression, one_count = rarefy(counts, sets.used, depth=depth)
     # One count in one cell of the neighbourhood, in quadrature over its cells.
@@ -97,6 +112,7 @@ def score_neighbourhoods(
     floor = np.sqrt(reach.power(2) @ one_count**2)
     # Applied step by step to a few hundred columns, the sparse graph is cheaper than its power.
     narrow = sparse.csr_matrix(smoother, dtype=np.float32)
+    weigh = _equal_groups(groups)
     own = np.zeros((counts.shape[0], len(sets.names)), dtype=np.float32)
     near = np.zeros_like(own)
     together = max(1, ELEMENTS // max(counts.shape[0] * max(item.shape[1] for item in sets.weights), 1))
@@ -107,12 +123,23 @@ def score_neighbourhoods(
         for column, place in enumerate(group):
             mine = raw[:, width[column] : width[column + 1]]
             own[:, place] = compare(mine, one_count / sets.n_found[place])[1]
+        middle = weigh @ raw
         for _ in range(steps):
             raw = narrow @ raw
         for column, place in enumerate(group):
-            mine = raw[:, width[column] : width[column + 1]]
-            near[:, place] = compare(mine, floor / sets.n_found[place])[1]
+            mine = slice(width[column], width[column + 1])
+            above = compare(raw[:, mine], floor / sets.n_found[place])[1]
+            risen = compare(raw[:, mine] - middle[mine], floor / sets.n_found[place])[1]
+            near[:, place] = np.where(above > 0, np.maximum(above, risen), above)
     return pd.DataFrame(own, columns=list(sets.names)), pd.DataFrame(near, columns=list(sets.names))
+
+
+def _equal_groups(groups: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Weight of each cell in the mean of the groups' means, (cells,)."""
+    if not len(groups):
+        return np.zeros(0, dtype=np.float32)
+    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1 / (len(sizes) * sizes[codes]), dtype=np.float32)
 
 
 def compare(raw: NDArray[np.float32], floor: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

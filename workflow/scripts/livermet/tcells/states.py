@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from livermet.cells.clusters.communities import run_leiden, to_igraph
 from livermet.keys import N_CELLS, STATE, SYMBOL, UNASSIGNED
 from livermet.tcells.controls import ControlSets
 from livermet.tcells.definitions import PROGRAMME, States
@@ -16,20 +17,20 @@ from livermet.tcells.gates import (
     Flags,
     Floats,
     allow_states,
-    assign_subsets,
     gate_levels,
     neighbour_average,
-    settle_rivals,
     smooth,
 )
 from livermet.tcells.programmes import flag_programmes
 from livermet.tcells.scoring import score_neighbourhoods
 from livermet.tcells.signatures import Signatures, resolve
+from livermet.tcells.subsets import settle
 
 SUBSET, BEST_Z, SECOND_STATE, AGREEMENT, NOTE = "subset", "best_z", "second_state", "agreement", "note"
 #: UMIs that cells are held to for a call. More than for a score, which must not drift with depth: a call needs the power,
 #: and cells of fewer UMIs count as they are.
 CALL_DEPTH = 2000
+RESOLUTION = 1.0  # of the clusters that the middle of the compartment is taken over
 
 
 def call_states(
@@ -46,8 +47,9 @@ def call_states(
 ) -> pd.DataFrame:
     """Call the state of every cell of a compartment (T cells, or macrophages), and flag its programmes.
 
-    Gates say which states a cell may have, from expression smoothed over the neighbour graph; among those the state wins
-    whose signature has the highest z-score in the same smoothed expression; below `min_z` the cell stays unassigned. The
+    Subset and gates say which states a cell may have, the gates from expression smoothed over the neighbour graph; among
+    those the state wins whose signature has the highest z-score in the same smoothed expression
+    (:func:`livermet.tcells.scoring.score_neighbourhoods`); below `min_z` the cell stays unassigned. The
     scores of single cells are not touched: smoothing is part of the call alone. Programmes are the cell's own and are not
     smoothed.
 
@@ -82,13 +84,14 @@ def call_states(
     genes = resolve(collection, var[SYMBOL])
     raw = gate_levels(counts, genes, states.gate_genes())
     levels = pd.DataFrame(smooth(smoother, raw, steps=states.steps), columns=states.gate_genes())
-    subset = assign_subsets(levels, states.subsets, expressed=states.expressed)
-    subset = settle_rivals(subset, counts, genes, connectivities, states=states)
-    allowed = allow_states(levels, subset, states.states, expressed=states.expressed)
+    chances = settle(counts, genes, connectivities, states.subsets)
+    allowed = allow_states(levels, chances, states.states, expressed=states.expressed)
     names = np.array([item.name for item in states.states], dtype=object)
     fallback = np.array([bool(item.fallback) for item in states.states])
     allowed[:, np.isin(names, list(barred))] = False
-    own, near = score_neighbourhoods(counts, sets, smoother, steps=states.steps, depth=CALL_DEPTH)
+    own, near = score_neighbourhoods(
+        counts, sets, smoother, find_groups(connectivities), steps=states.steps, depth=CALL_DEPTH
+    )
     z = near[[item.signature for item in states.states]].to_numpy(dtype=np.float64)
     flags = _flags(own, states, np.where(allowed & ~fallback, z, -np.inf), names, min_z=min_z, barred=barred)
     for column in np.flatnonzero(fallback):
@@ -103,13 +106,20 @@ def call_states(
     identity = allowed & (fallback == fallback[order[:, 0]][:, None])
     other = np.where(identity, ranks, -np.inf).argmax(axis=1)
     table = {
-        SUBSET: subset,
+        SUBSET: chances.certain(),
         STATE: np.where(called, names[order[:, 0]], UNASSIGNED),
         BEST_Z: np.where(np.isfinite(ranked[:, 0]), ranked[:, 0], np.nan).astype(np.float32),
         SECOND_STATE: second,
         AGREEMENT: called & (other == order[:, 0]),
     }
     return pd.concat([pd.DataFrame(table), flags.add_prefix(PROGRAMME)], axis=1).set_index(ucell.index)
+
+
+def find_groups(connectivities: sparse.csr_matrix) -> NDArray[np.int64]:
+    """Leiden clusters of the cells at the usual resolution, (cells,): what the middle of the compartment is taken over."""
+    if not connectivities.nnz:
+        return np.zeros(connectivities.shape[0], dtype=np.int64)
+    return run_leiden(to_igraph(connectivities), resolution=RESOLUTION, seed=0)
 
 
 def _flags(

@@ -14,7 +14,9 @@ CLIP = 10.0  # standard deviations: one cell with an outlying count must not own
 BLOCK = 2_000
 
 
-def find_components(expression: sp.csr_matrix, *, n_pcs: int) -> NDArray[np.float32]:
+def find_components(
+    expression: sp.csr_matrix, *, n_pcs: int, weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
     """Principal components of scaled expression, exactly and without chance.
 
     Every gene is brought to unit variance and clipped at 10 standard deviations, so that the few abundant granule and
@@ -28,6 +30,8 @@ def find_components(expression: sp.csr_matrix, *, n_pcs: int) -> NDArray[np.floa
         Cells x genes, log-normalised.
     n_pcs
         Components wanted; fewer where cells or genes are fewer.
+    weights
+        Standard deviation that each gene is brought to, (genes,); 1 where not given.
 
     Returns
     -------
@@ -37,6 +41,8 @@ def find_components(expression: sp.csr_matrix, *, n_pcs: int) -> NDArray[np.floa
     import scipy.linalg
 
     scaled = scale_genes(expression)
+    if weights is not None:
+        scaled = sp.csr_matrix(scaled @ sp.diags(weights))
     n_cells, n_genes = scaled.shape
     mean = np.asarray(scaled.mean(axis=0), dtype=np.float64).ravel()
     products = np.zeros((n_genes, n_genes))

@@ -5,6 +5,7 @@ Nothing here compiles or imports numba; the layout for the eye is made apart (`l
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -15,7 +16,7 @@ import scipy.sparse as sp
 
 from livermet.cells.embedding.backends import require
 from livermet.cells.embedding.components import find_components, scale_genes
-from livermet.cells.embedding.genes import HIGHLY_VARIABLE, rank_genes
+from livermet.cells.embedding.genes import EXCLUDED, HIGHLY_VARIABLE, VARIANCE, rank_genes
 from livermet.cells.embedding.graph import distance_matrix, find_neighbors, fuzzy_graph
 from livermet.cells.embedding.integration import merge_batches
 from livermet.cells.embedding.mixing import Integration, measure_integration
@@ -68,6 +69,8 @@ def embed_cells(
     batch_key: str,
     seed: int,
     measure: bool = True,
+    weigh: bool = False,
+    markers: Collection[str] = (),
 ) -> Embedding:
     """Embed cells in a space where neighbours are alike.
 
@@ -92,6 +95,12 @@ def embed_cells(
         Seed of what integration draws; the rest is deterministic.
     measure
         Whether to measure what integration gained and cost.
+    weigh
+        Let every gene count by how much more it varies than its mean lets expect, instead of all alike. Within one
+        compartment most genes that may shape the embedding vary by counting noise alone, and brought to unit variance they
+        drown the few that do not.
+    markers
+        Symbols of genes that shape the embedding, whether or not they are among the most variable.
 
     Returns
     -------
@@ -126,6 +135,8 @@ def embed_cells(
             integrate=integrate,
             seed=seed,
             measure=measure,
+            weigh=weigh,
+            markers=markers,
         )
     back = np.argsort(order, kind="stable")
     pca = pd.DataFrame(
@@ -166,9 +177,12 @@ def _embed(
     integrate: str,
     seed: int,
     measure: bool,
+    weigh: bool,
+    markers: Collection[str],
 ) -> _Found:
     genes = rank_genes(matrix, var, batches=batches, n_top_genes=n_top_genes)
-    chosen = np.flatnonzero(genes[HIGHLY_VARIABLE].to_numpy())
+    wanted = genes[SYMBOL].isin(list(markers)) & (genes[EXCLUDED] == "") & (genes[VARIANCE] > 0)
+    chosen = np.flatnonzero((genes[HIGHLY_VARIABLE] | wanted).to_numpy())
     if len(chosen) < 2:
         raise InputError(Problem("counts", "no gene varies between cells", remedy="Check that the counts are complete"))
     chosen = chosen[np.argsort(var.index.to_numpy(dtype=str)[chosen], kind="stable")]
@@ -176,7 +190,8 @@ def _embed(
     variable = sp.csr_matrix(matrix[:, chosen][order])
     variable.sort_indices()
     expression = log_normalise(variable, totals=totals)
-    plain = find_components(expression, n_pcs=n_pcs)
+    weights = np.sqrt(genes[VARIANCE].to_numpy(dtype=np.float64)[chosen]) if weigh else None
+    plain = find_components(expression, n_pcs=n_pcs, weights=weights)
     merged = plain
     if integrate != "none" and len(np.unique(batches)) > 1:
         merged = merge_batches(plain, batches, method=integrate, counts=variable, seed=seed)

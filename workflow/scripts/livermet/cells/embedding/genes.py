@@ -18,7 +18,7 @@ HIGHLY_VARIABLE = "highly_variable"
 RANK = "highly_variable_rank"
 N_BATCHES = "highly_variable_n_batches"
 MIN_BATCH_CELLS = 50  # a smaller batch has no say in which genes vary: a handful of cells makes any gene stand out
-EXCLUDED = "excluded"
+EXCLUDED, VARIANCE = "excluded", "standardised_variance"
 
 # Rearranged segments tell a clone from its sister, not a cell type from another (a digit must follow: `Ighd` is the
 # constant region of IgD and stays). Constant regions stay as well.
@@ -97,7 +97,7 @@ def rank_genes(
     table = table.iloc[by_id]
     table[N_BATCHES] = np.isfinite(ranks).sum(axis=0)
     table[RANK] = pd.DataFrame(ranks).median(axis=0).to_numpy()
-    table["standardised_variance"] = variances.mean(axis=0)[by_id]
+    table[VARIANCE] = variances.mean(axis=0)[by_id]
     top = table.sort_values([RANK, N_BATCHES], ascending=[True, False], na_position="last", kind="stable")
     chosen = top.index[top[RANK].notna()][:n_top_genes]
     table[HIGHLY_VARIABLE] = table.index.isin(chosen)
