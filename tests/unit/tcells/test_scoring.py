@@ -208,7 +208,7 @@ def test_what_rises_above_the_compartment_stands_out(
 ) -> None:
     """Twenty cells of 320 have a signature at three times its level, too little to stand above the controls as they are.
 
-    The middle is that of the clusters: it is not where most cells are. Nothing else is raised in them, and in a
+    The middle is that of the clusters: it is not where most cells are. In a
     compartment of such cells alone nothing has risen.
     """
     symbols = toy_var["symbol"]
@@ -230,7 +230,9 @@ def test_what_rises_above_the_compartment_stands_out(
     assert with_others["CD4_Th1"][300:].min() > 2 * alone["CD4_Th1"].max() > 0
     assert with_others["CD4_Th1"][:300].max() < 1.64
     others = [name for name in NAMES if name != "CD4_Th1"]
-    assert (with_others[others][300:] < 1.64).all(axis=None)
+    # Ifng and Tbx21 are among the genes of effector memory, too.
+    assert with_others[others][300:].lt(with_others["CD4_Th1"][300:] / 2, axis=0).all(axis=None)
+    assert (with_others[["T_naive_like", "Treg"]][300:] < 1.64).all(axis=None)
 
 
 def test_one_stray_count_is_not_infinitely_many_deviations() -> None:
