@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MARGIN = "lineage_margin"
 AGREEMENT = "agreement"
 SPLIT_RESOLUTION = 1.0
-MIN_SPLIT = 20  # cells that a cluster has, or that speak against its name, if it is looked at again in parts
+MIN_SPLIT = 20  # cells that a cluster has, if it is looked at again in parts
+MIN_DISSENT = 5  # cells that speak against its name: of a rare lineage there are not many, and few of them are sure
 MAX_DISSENT = 0.15  # share of a cluster's cells that may speak for another lineage
 EVIDENCE = [
     LEIDEN, N_CELLS, LINEAGE, SUBSET, "score", "second", "second_score", "margin", "markers", "n_moved", AGREEMENT, "reason",
@@ -163,9 +164,10 @@ def _shared_clusters(evidence: pd.DataFrame, codes: NDArray[np.int64], second: N
     """Clusters in which lineages seem to meet: no lineage leads, or many cells speak for another than the cluster's."""
     called = evidence[LINEAGE].to_numpy(dtype=object)[codes]
     dissent = np.bincount(codes[(second != called) & (second != UNASSIGNED)], minlength=len(evidence))
-    many = (dissent >= MIN_SPLIT) & (dissent >= MAX_DISSENT * evidence[N_CELLS].to_numpy())
-    unclear = (evidence[LINEAGE] == UNASSIGNED).to_numpy() & (evidence[N_CELLS] >= MIN_SPLIT).to_numpy()
-    return [str(name) for name in evidence.loc[many | unclear, LEIDEN]]
+    sizes = evidence[N_CELLS].to_numpy()
+    many = (dissent >= MIN_DISSENT) & (dissent >= MAX_DISSENT * sizes)
+    unclear = (evidence[LINEAGE] == UNASSIGNED).to_numpy()
+    return [str(name) for name in evidence.loc[(many | unclear) & (sizes >= MIN_SPLIT), LEIDEN]]
 
 
 def split_clusters(
