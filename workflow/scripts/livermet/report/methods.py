@@ -254,9 +254,12 @@ def _write_tcells(writer: _Writer, config: Mapping[str, Any], packages: Mapping[
         signatures against control genes of like expression (after Tirosh et al. [@tirosh]), {tcells["n_control_sets"]} matched
         sets a signature, drawn by a rule that looks at no other cell of the study: a score does not move when a sample is
         added. Every cell was held to the same depth, by the chance that each gene would be seen in it [@rarefaction], so that
-        a score does not drift with depth either. UCell [@ucell] gives a second opinion. Calls were made on scores averaged
-        over each cell's neighbours: gates come first, then the state with the highest z against the matched sets; a cell
-        whose best z is below {tcells["min_z"]:g} stays unassigned. The cell cycle, interferon and residency are flagged
+        a score does not drift with depth either. UCell [@ucell] gives a second opinion. For the calls T cells were embedded
+        by themselves ({tcells["n_top_genes"]:,} variable genes and those of the signatures, each weighted by how much more it
+        varies than its mean lets expect). Their subsets were told by a mixture model of receptor counts with the neighbours'
+        chances as prior. Calls were made on scores averaged over each cell's neighbours: subset and gates come first, then the
+        state with the highest z against the matched sets, as they are or in their rise above the middle of all T-cell clusters;
+        a cell whose best z is below {tcells["min_z"]:g} stays unassigned. The cell cycle, interferon and residency are flagged
         beside the state. Fas and Fasl define no state.""",
     )
 
