@@ -142,7 +142,7 @@ CASES = [
     Case(
         "a level without a mouse",
         lambda s: s.settings("[untreated, drug]", "[untreated, drug, both]", "level: drug", "level: both"),
-        "config design.questions.drug: the design cannot answer it: no mouse is in arm both. Leave the question out",
+        "config.yaml line 9, design.questions.drug: the design cannot answer it: no mouse is in arm both. Leave the question out",
     ),
     Case(
         "pooled mice that are not counted",

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from tests.conftest import ROOT
 
 from livermet.demo.cohort import simulate_cohort
 from livermet.inputs.libraries import read_library
 from livermet.samples import tell_remarks
-from livermet.settings import resolve
-from livermet.study import open_study
+from livermet.study import enter
 
 CONFIG = """\
 study: mine
@@ -136,8 +134,8 @@ class Opened:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.config: dict[str, Any] = resolve(yaml.safe_load(study.config.read_text(encoding="utf-8")))
-        self.sheet = open_study(self.config)
+        self.config: dict[str, Any]
+        self.config, self.sheet = enter({"file": "config.yaml"}, [], "", inspect=True)
         self.notices = tell_remarks(self.config["samples"], self.sheet)
 
     def read(self, sample: str) -> Any:

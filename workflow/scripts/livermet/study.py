@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 from livermet.cells.embedding.backends import find_missing
 from livermet.cells.lineages.marker_tables import as_content
 from livermet.cells.lineages.markers import read_markers
+from livermet.config_files import FILE, locate, settle
 from livermet.errors import InputError, Problem
 from livermet.inputs.duplicates import find_duplicates
 from livermet.inputs.labels import read_labels
@@ -24,9 +25,45 @@ from livermet.mice.design.integrating import check_batches, describe_batches
 from livermet.mice.design.model import build_design, check
 from livermet.mice.endpoints.applicable import choose
 from livermet.samples import PATH, RAW_PATH, read_samples
+from livermet.settings import resolve
 
 SIGNATURES = "resources/signatures.yaml"
 MECHANISM = "resources/mechanism.yaml"
+
+
+def enter(
+    config: Mapping[str, Any], files: Sequence[str | Path], default: str, inspect: bool
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Everything that is checked before a run: the config's files, the config, and the study.
+
+    Parameters
+    ----------
+    config
+        As Snakemake read it.
+    files
+        The files that it was read from.
+    default
+        The config that is taken where none is named: the demo's.
+    inspect
+        Look into all files. The jobs of a run that has been checked need not do so again.
+
+    Returns
+    -------
+    config, sheet
+        The resolved config and the sample sheet.
+
+    Raises
+    ------
+    InputError
+        With every problem; those of the config by file and line.
+    """
+    own = [str(config.get(FILE, default))] if FILE in config or "study" not in config else files
+    settled = settle(config, files, default, inspect)
+    try:
+        resolved = resolve(settled)
+        return resolved, open_study(resolved, inspect)
+    except InputError as error:
+        raise locate(error, own) from None
 
 
 def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
@@ -154,7 +191,7 @@ def _read(path: str) -> Any:
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise InputError(Problem(path, f"not YAML: {error}")) from None
+        raise InputError(Problem(path, f"not YAML: {' '.join(str(error).split())}", remedy="Mend the file")) from None
 
 
 def _check_resources(config: dict[str, Any], inspect: bool) -> list[Problem]:
