@@ -193,7 +193,6 @@ CASES = [
         "no such config",
         lambda s: s.config.unlink(),
         "config.yaml: there is no such config (expected a YAML file). Mend the path",
-        run=True,
         by="--config file=",
     ),
     Case(
@@ -316,7 +315,7 @@ GOOD = [
         (["no", "1e3"], ["no", "no", "1e3", "1e3"]),
     ),
     Good("a byte order mark before a config", lambda s: s.write("config.yaml", CONFIG.encode("utf-8-sig")),
-         lambda o: o.config["study"], "mine", run=True),
+         lambda o: o.config["study"], "mine"),
     Good("a config of Windows", lambda s: s.settings("\n", "\r\n"), lambda o: o.config["design"]["questions"][0]["level"], "drug"),
     Good("a config in JSON", lambda s: s.settings(json.dumps(yaml.safe_load(CONFIG), indent="\t")),
          lambda o: o.config["design"]["factors"], {"treatment": ["untreated", "drug"]}, run=True),

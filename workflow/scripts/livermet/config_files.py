@@ -93,6 +93,11 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise InputError(_not_yaml(Path(path).name, error)) from None
 
 
+def read_yaml(text: str) -> Any:
+    """Plain types from a YAML text of ours, by the quick reader where it is there: ten times as fast."""
+    return _Loader(text).get_single_data()
+
+
 def locate(error: InputError, files: Iterable[str | Path]) -> InputError:
     """The same problems, those of the config with the file and the line where each key stands."""
     places: dict[str, str] = {}

@@ -12,7 +12,7 @@ import yaml
 from livermet.cells.embedding.backends import find_missing
 from livermet.cells.lineages.marker_tables import as_content
 from livermet.cells.lineages.markers import read_markers
-from livermet.config_files import FILE, locate, settle
+from livermet.config_files import FILE, locate, read_yaml, settle
 from livermet.errors import InputError, Problem
 from livermet.inputs.duplicates import find_duplicates
 from livermet.inputs.labels import read_labels
@@ -189,7 +189,7 @@ def _read(path: str) -> Any:
     if path.endswith(".tsv"):
         return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return read_yaml(Path(path).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(Problem(path, f"not YAML: {' '.join(str(error).split())}", remedy="Mend the file")) from None
 
