@@ -307,6 +307,12 @@ CASES = [
 
 GOOD = [
     Good(
+        "a level that no sample has",
+        lambda s: s.settings("[untreated, drug]", "[untreated, drug, both]"),
+        lambda o: [(notice.sample, notice.what, notice.evidence) for notice in o.notices],
+        [("the study", "No sample is both, which the config declares for treatment", "samples.tsv, treatment")],
+    ),
+    Good(
         "levels in quotes",
         lambda s: s.settings("[untreated, drug]", "['no', \"1e3\"]", ": drug\n", ": '1e3'\n", "untreated", "'no'").sheet(
             "untreated", "no", "\tdrug", "\t1e3"

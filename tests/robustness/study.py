@@ -14,8 +14,8 @@ from tests.conftest import ROOT
 
 from livermet.demo.cohort import simulate_cohort
 from livermet.inputs.libraries import read_library
-from livermet.samples import tell_remarks
-from livermet.study import enter
+from livermet.notices import Notice
+from livermet.study import enter, tell
 
 CONFIG = """\
 study: mine
@@ -136,7 +136,7 @@ class Opened:
         self.study = study
         self.config: dict[str, Any]
         self.config, self.sheet = enter({"file": "config.yaml"}, [], "", inspect=True)
-        self.notices = tell_remarks(self.config["samples"], self.sheet)
+        self.notices = [Notice(**one) for one in tell(self.sheet, self.config)]
 
     def read(self, sample: str) -> Any:
         """Counts of a sample, canonical, as the workflow's first step reads them."""

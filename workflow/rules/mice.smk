@@ -364,6 +364,7 @@ rule write_tables:
     params:
         sheet=SHEET[["mouse", "tissue"]].to_dict("index"),
         populations=config["design"]["populations"],
+        told=study.tell(SHEET, config),
     script:
         "../scripts/write_tables.py"
 

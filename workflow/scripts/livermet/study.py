@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from livermet.mice.design.doctor import examine
 from livermet.mice.design.integrating import check_batches, describe_batches
 from livermet.mice.design.model import build_design, check
 from livermet.mice.endpoints.applicable import choose
-from livermet.samples import PATH, RAW_PATH, read_samples
+from livermet.notices import STUDY, Notice
+from livermet.samples import PATH, RAW_PATH, read_samples, tell_remarks
 from livermet.settings import resolve
 
 SIGNATURES = "resources/signatures.yaml"
@@ -112,6 +114,29 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
     if problems:
         raise InputError(problems)
     return sheet
+
+
+def tell(sheet: pd.DataFrame, config: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What the gate has to tell of a study that it let through.
+
+    Parameters
+    ----------
+    sheet, config
+        As :func:`enter` gave them.
+
+    Returns
+    -------
+    list of dict
+        Plain types, for `params:`; keys as in :class:`livermet.notices.Notice`.
+    """
+    notices = tell_remarks(config["samples"], sheet)
+    for factor, levels in config["design"]["factors"].items():
+        unused = [level for level in levels if level not in set(sheet[factor])]
+        if unused:
+            what = f"No sample is {' or '.join(unused)}, which the config declares for {factor}"
+            remedy = "Take it out of design.factors, or look for it among the samples that are missing"
+            notices.append(Notice(STUDY, "gate", what, f"{Path(config['samples']).name}, {factor}", remedy))
+    return [asdict(notice) for notice in notices]
 
 
 def describe_design(sheet: pd.DataFrame, config: dict[str, Any]) -> str:
