@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from livermet.cells.embedding.backends import find_missing
 from livermet.cells.lineages.marker_tables import as_content
 from livermet.cells.lineages.markers import read_markers
-from livermet.config_files import FILE, locate, read_yaml, settle
+from livermet.config_files import FILE, locate, read_config, settle
 from livermet.errors import InputError, Problem
 from livermet.inputs.duplicates import find_duplicates
 from livermet.inputs.labels import read_labels
@@ -30,6 +29,7 @@ from livermet.samples import PATH, RAW_PATH, read_samples, tell_remarks
 from livermet.settings import resolve
 
 SIGNATURES = "resources/signatures.yaml"
+OURS = ("resources/states.yaml", "resources/macrophage_states.yaml")
 MECHANISM = "resources/mechanism.yaml"
 
 
@@ -212,11 +212,12 @@ def _tested(design: dict[str, Any], sets: list[dict[str, Any]]) -> dict[str, set
 
 def _read(path: str) -> Any:
     if path.endswith(".tsv"):
-        return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    try:
-        return read_yaml(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(Problem(path, f"not YAML: {' '.join(str(error).split())}", remedy="Mend the file")) from None
+        try:
+            return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            said = " ".join(str(error).split())
+            raise InputError(Problem(path, f"no table ({said})", "tab-separated UTF-8 text", "Mend the file")) from None
+    return read_config(path)
 
 
 def _check_resources(config: dict[str, Any], inspect: bool) -> list[Problem]:
@@ -224,16 +225,33 @@ def _check_resources(config: dict[str, Any], inspect: bool) -> list[Problem]:
     if config["macrophages"]["states"]:
         paths["macrophages.states"] = config["macrophages"]["states"]
     reference = config["annotate"]["reference"]
-    problems = [
-        Problem(f"config {key}", f"there is no '{path}'", remedy="Mend the path or leave the key out for ours")
-        for key, path in paths.items()
-        if not Path(path).is_file()
-    ]
-    if Path(markers := paths["annotate.markers"]).is_file():
-        try:
-            read_markers(_read(markers))
-        except InputError as error:
-            problems += [
-                Problem(f"{markers}: {one.where}", one.found, one.expected, one.remedy) for one in error.problems
-            ]
+    problems: list[Problem] = []
+    for key, path in paths.items():
+        if not Path(path).is_file():
+            remedy = "Mend the path or leave the key out for ours"
+            problems.append(Problem(f"config {key}", f"there is no '{path}'", remedy=remedy))
+        elif inspect or key == "annotate.markers":
+            problems += _check_resource(key, path)
     return problems + (check_reference(**reference) if reference and inspect else [])
+
+
+def _check_resource(key: str, path: str) -> list[Problem]:
+    """Marker sets, or definitions of states, that a config names."""
+    try:
+        content = _read(path)
+        if key == "annotate.markers":
+            read_markers(content)
+        elif path not in OURS:  # a test looks at ours
+            from livermet.tcells.definitions import load_states
+            from livermet.tcells.signatures import load
+
+            load_states(content, load(_read(SIGNATURES)), where="states")
+    except InputError as error:
+        said = error.problems
+        name = Path(path).name
+        return [
+            Problem(one.where if one.where.startswith(name) else f"{path}: {one.where}", one.found, one.expected,
+                    one.remedy or "config/README.md says how such a file is written")
+            for one in said
+        ]  # fmt: skip
+    return []
