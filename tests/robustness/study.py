@@ -122,11 +122,16 @@ class Study:
 
     def fingerprints(self) -> dict[str, str]:
         """Every file of the study by the hash of its content: what must be the same before and after."""
-        return {
-            str(path.relative_to(self.folder)): hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-            for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and path.relative_to(self.folder).parts[0] not in (".snakemake", "resources", "workflow")
-        }
+        return fingerprints(self.folder)
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """Every file below a folder by the hash of its content, but what Snakemake keeps for itself and what is only linked."""
+    return {
+        str(path.relative_to(folder)): hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).parts[0] not in (".snakemake", "resources", "workflow")
+    }
 
 
 class Opened:

@@ -365,6 +365,7 @@ rule write_tables:
         sheet=SHEET[["mouse", "tissue"]].to_dict("index"),
         populations=config["design"]["populations"],
         told=study.tell(SHEET, config),
+        tcells=config["tcells"]["lineages"],
     script:
         "../scripts/write_tables.py"
 

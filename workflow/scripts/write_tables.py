@@ -3,7 +3,7 @@
 import pandas as pd
 
 from livermet.mice.answers import files
-from livermet.mice.design.losses import tell_losses
+from livermet.mice.design.losses import tell_losses, tell_without_tcells
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints.composition import units_of
 from livermet.notices import Notice, gather, tabulate
@@ -18,7 +18,11 @@ with Step(snakemake) as step:
         name: pd.read_csv(step.paths(name)[0], sep="\t", dtype=str, keep_default_na=False)
         for name in ("samples", "composition")
     }
-    told = [*(Notice(**one) for one in step.params["told"]), *tell_losses(design, units[labels.index])]
+    told = [
+        *(Notice(**one) for one in step.params["told"]),
+        *tell_losses(design, units[labels.index]),
+        *tell_without_tcells(barcodes.loc[labels.index, "sample"], labels["lineage"], step.params["tcells"]),
+    ]
     notices = gather([tabulate(told), *step.load_all("notices")])
     step.save(
         notices=notices,
