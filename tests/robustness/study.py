@@ -147,6 +147,7 @@ class Opened:
             sample=sample,
             species=self.config["species"],
             call_cells=self.config["quality"]["call_cells"],
+            counts=self.config["quality"]["counts"],
             seed=self.config["seed"],
         )[0]
 

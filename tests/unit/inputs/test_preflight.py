@@ -72,7 +72,7 @@ def test_entries_that_lack(tmp_path: Path, matrix: pd.DataFrame) -> None:
 def test_barcodes_of_another_run(tmp_path: Path, matrix: pd.DataFrame) -> None:
     folder = write_folder(tmp_path / "misfit", matrix)
     write_gz(folder / "barcodes.tsv.gz", "A\nB\n")
-    assert "12 features and 2 barcodes" in said(folder)
+    assert "12 features in features.tsv.gz and 2 barcodes in barcodes.tsv.gz" in said(folder)
 
 
 def test_features_that_are_no_genes(tmp_path: Path, matrix: pd.DataFrame) -> None:
