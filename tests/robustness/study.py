@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 
 from livermet.demo.cohort import simulate_cohort
 from livermet.inputs.libraries import read_library
+from livermet.samples import tell_remarks
 from livermet.settings import resolve
 from livermet.study import open_study
 
@@ -137,6 +138,7 @@ class Opened:
         self.study = study
         self.config: dict[str, Any] = resolve(yaml.safe_load(study.config.read_text(encoding="utf-8")))
         self.sheet = open_study(self.config)
+        self.notices = tell_remarks(self.config["samples"], self.sheet)
 
     def read(self, sample: str) -> Any:
         """Counts of a sample, canonical, as the workflow's first step reads them."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from livermet.names import printable
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -33,7 +35,7 @@ class Problem:
             text += f" (expected {self.expected})"
         if self.remedy:
             text += f". {self.remedy}"
-        return text
+        return printable(text)  # what a file holds must not reach the terminal as it is
 
 
 class InputError(Exception):

@@ -52,6 +52,15 @@ STATE = "state"
 PROGRAMMES = "programmes"  # what runs on top of the state (cycling, interferon, ...), names joined by a space
 UNASSIGNED = "unassigned"  # a lineage and a state: never forced
 
+# Columns of per-cell tables: a column of the sheet, which travels with the cells, may not bear such a name.
+TAKEN = frozenset(
+    {
+        CELL, BARCODE, KEPT, DROP_REASON, KIND, *METRICS, IS_DOUBLET, KNOWN_DOUBLET, IS_EMPTY, EMPTY_P_VALUE, SOUP_SOURCE,
+        AMBIENT_FOUND_BY, AMBIENT_LOW, AMBIENT_HIGH, AMBIENT_CORRECTED, STRESS_SCORE, S_SCORE, G2M_SCORE, PHASE, LEIDEN,
+        LINEAGE, OWN_LABEL, *BESIDE, STATE, PROGRAMMES, "unit", "arm", "index", "_index", "row",
+    }
+)  # fmt: skip
+
 # -- genes: columns of `var`, index is the gene id (Ensembl where there is one) ---------------------------------------
 GENE_ID = "gene_id"
 SYMBOL = "symbol"

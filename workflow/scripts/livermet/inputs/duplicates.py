@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO
 
 from livermet.errors import InputError, Problem
 from livermet.inputs.files import find_files
@@ -20,7 +23,8 @@ def find_duplicates(paths: Mapping[str, str]) -> list[Problem]:
     Parameters
     ----------
     paths
-        Sample -> path, as the sheet has it. Only files of equal size are read.
+        Sample -> path, as the sheet has it. Only files of equal size, or whose contents have the same checksum and size
+        in the trailers of gzip, are read.
 
     Returns
     -------
@@ -33,8 +37,8 @@ def find_duplicates(paths: Mapping[str, str]) -> list[Problem]:
             files[sample] = Path(find_files(path)[0])
     alike = [
         same
-        for size in _groups({sample: file.stat().st_size for sample, file in files.items() if file.is_file()})
-        for same in _groups({sample: _fingerprint(files[sample]) for sample in size})
+        for suspects in _groups({sample: _hint(file) for sample, file in files.items() if file.is_file()})
+        for same in _groups({sample: _fingerprint(files[sample]) for sample in suspects})
     ]
     return [
         Problem(
@@ -55,9 +59,32 @@ def _groups(values: Mapping[str, object]) -> Iterable[list[str]]:
     return [samples for samples in found.values() if len(samples) > 1]
 
 
+def _hint(file: Path) -> object:
+    """What equal contents have in common and can be had without reading: the size, or gzip's checksum and size of it."""
+    size = file.stat().st_size
+    if file.suffix == ".gz" and size > 18:
+        with file.open("rb") as handle:
+            handle.seek(-8, 2)
+            trailer = handle.read(8)
+        if any(trailer[4:]):  # files in blocks end in an empty one, which says nothing
+            return trailer
+    return size
+
+
 def _fingerprint(file: Path) -> bytes:
-    digest = hashlib.blake2b()
+    """Hash of the content, unpacked where it is packed: the same matrix may have been packed twice."""
+    try:
+        if file.suffix == ".gz":
+            with gzip.open(file, "rb") as packed:
+                return _digest(packed)
+    except (OSError, EOFError, zlib.error):  # broken, which is said where each input is looked into
+        pass
     with file.open("rb") as handle:
-        while chunk := handle.read(CHUNK):
-            digest.update(chunk)
+        return _digest(handle)
+
+
+def _digest(handle: IO[bytes] | gzip.GzipFile) -> bytes:
+    digest = hashlib.blake2b()
+    while chunk := handle.read(CHUNK):
+        digest.update(chunk)
     return digest.digest()

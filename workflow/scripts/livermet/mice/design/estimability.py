@@ -207,8 +207,11 @@ class Judge:
         return np.where(np.abs(vector) < TOLERANCE, 0.0, np.round(vector, 12)), ""
 
     def _missing(self, arm: str) -> str:
-        grid = arm_grid(self.factors).loc[arm]
-        return "no mouse has " + ", ".join(f"{name} {grid[name]}" for name in self.factors)
+        grid = arm_grid(self.factors)
+        if arm not in grid.index:  # a level that the config declares and the sheet never uses
+            return f"no mouse is in arm {arm}"
+        levels = grid.loc[arm]
+        return "no mouse has " + ", ".join(f"{name} {levels[name]}" for name in self.factors)
 
     def _confusion(self, wanted: Array, levels: Collection[str]) -> str:
         """Which covariate stands in the way: without its columns the question could be answered."""
