@@ -115,6 +115,8 @@ def test_antibodies_are_set_apart_in_a_raw_matrix(tmp_path: Path, droplets: pd.D
     types = ["Gene Expression"] * N_GENES + ["Antibody Capture"]
     path = write_h5(tmp_path / "raw.h5", pd.concat([droplets, antibody]), types=types)
     counts, empty, _ = read_library(path, "", call_cells="auto", seed=1, **NAMES)
-    alone, empty_alone, _ = read_library(write_h5(tmp_path / "genes.h5", droplets), "", call_cells="auto", seed=1, **NAMES)
+    alone, empty_alone, _ = read_library(
+        write_h5(tmp_path / "genes.h5", droplets), "", call_cells="auto", seed=1, **NAMES
+    )
     pd.testing.assert_frame_equal(counts.obs, alone.obs)
     pd.testing.assert_frame_equal(empty, empty_alone)

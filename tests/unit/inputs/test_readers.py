@@ -51,7 +51,9 @@ def test_v2_folder_is_found_by_its_own_names(tmp_path: Path, matrix: pd.DataFram
 def test_two_matrices_in_a_folder_are_refused(tmp_path: Path, matrix: pd.DataFrame) -> None:
     folder = write_folder(tmp_path / "both", matrix, prefix="a_")
     (folder / "b_matrix.mtx.gz").write_bytes((folder / "a_matrix.mtx.gz").read_bytes())
-    with pytest.raises(InputError, match=r"2 files end with matrix\.mtx or matrix\.mtx\.gz: .*name the matrix itself as the path"):
+    with pytest.raises(
+        InputError, match=r"2 files end with matrix\.mtx or matrix\.mtx\.gz: .*name the matrix itself as the path"
+    ):
         read_counts(folder)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from livermet.errors import InputError, Problem
 from livermet.keys import SYMBOL
@@ -35,7 +36,7 @@ def compare_gene_spaces(
     Returns
     -------
     list of Notice
-        One a sample that lacks genes of the others: how many, and how much the others count in them.
+        One a sample with cells that lacks genes of the others: how many, and how much the others count in them.
 
     Raises
     ------
@@ -51,11 +52,12 @@ def compare_gene_spaces(
         elsewhere = np.delete(has, number, axis=0).any(axis=0)
         total = sums[number].sum()
         if total and sums[number][elsewhere].sum() < KNOWN * total:
-            own, others = (genes.index[mask][:3] for mask in (has[number] & ~elsewhere, elsewhere))
+            alone = has[number] & ~elsewhere
+            own, others = (genes.index[np.flatnonzero(mask)[:3]] for mask in (alone, elsewhere))
             strangers.append(
                 Problem(
                     f"sample '{name}'",
-                    f"{(has[number] & ~elsewhere).sum()} of its {has[number].sum()} genes are in no other sample "
+                    f"{alone.sum()} of its {has[number].sum()} genes are in no other sample "
                     f"(its are named like {', '.join(own)}; the others' like {', '.join(others)})",
                     "genes named as in the other samples",
                     "Give a feature table with Ensembl ids and symbols in every sample",
@@ -63,14 +65,19 @@ def compare_gene_spaces(
             )
     if strangers:
         raise InputError(strangers)
+    alive = sums.any(axis=1)  # a sample without cells is in no answer, and nobody lacks what it alone has
+    there = has[alive].any(axis=0)
     return [
-        _tell(str(name), number, has, sums, genes) for number, name in enumerate(names) if not has[number].all()
+        _tell(str(name), there & ~has[number], has[alive], sums[alive], genes)
+        for number, name in enumerate(names)
+        if alive[number] and (there & ~has[number]).any()
     ]
 
 
-def _tell(name: str, number: int, has: np.ndarray, sums: np.ndarray, genes: pd.DataFrame) -> Notice:  # type: ignore[type-arg]
-    lacking = ~has[number]
-    known = (has & ~has[number]).any(axis=1)  # samples that have some of the genes it lacks
+def _tell(
+    name: str, lacking: NDArray[np.bool_], has: NDArray[np.bool_], sums: NDArray[np.int64], genes: pd.DataFrame
+) -> Notice:
+    known = has[:, lacking].any(axis=1)  # samples that have some of the genes it lacks
     share = sums[known][:, lacking].sum() / max(sums[known].sum(), 1)
     most = genes[SYMBOL].to_numpy()[lacking][np.argsort(-sums[:, lacking].sum(axis=0), kind="stable")[:3]]
     return Notice(

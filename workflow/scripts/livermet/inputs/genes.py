@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.errors import InputError, Problem
-from livermet.inputs.names import find_dated
+from livermet.inputs.names import DATED, find_dated
 from livermet.inputs.species import ENSEMBL, check_species, restore_case
 from livermet.inputs.told import tell
 from livermet.keys import GENE_ID, IS_HAEMO, IS_MITO, IS_RIBO, SYMBOL
@@ -141,6 +141,8 @@ def _gene_id(identifier: str, symbol: str) -> str:
     for name in (identifier, symbol):
         if found := ENSEMBL.match(name):
             return found[0]
+    if DATED.fullmatch(symbol) and identifier and not DATED.fullmatch(identifier):
+        return identifier
     return symbol or identifier
 
 

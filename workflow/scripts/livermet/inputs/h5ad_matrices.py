@@ -139,8 +139,10 @@ def _read_dense(item: Any, locate: Any, corrected: bool) -> sp.csr_matrix:
     for start in range(0, rows, step):
         values = item[start : start + step]
         cells = np.repeat(np.arange(len(values)), columns)
-        counts = as_counts(
-            values.ravel(), lambda at, start=start: locate(start + at // columns, at % columns), corrected, cells
-        )
+
+        def place(at: int, start: int = start) -> str:
+            return str(locate(start + at // columns, at % columns))
+
+        counts = as_counts(values.ravel(), place, corrected, cells)
         blocks.append(sp.csr_matrix(counts.reshape(values.shape)))
     return sp.vstack(blocks, format="csr")

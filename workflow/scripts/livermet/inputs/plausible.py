@@ -7,6 +7,8 @@ until it is undone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ ENOUGH = 20  # entries that make a cell worth a look
 N_CELLS = 5  # such cells needed
 MOST_CELLS = 50  # looked at
 LOGS_END = 20.0  # no log of a normalised count is larger; in a thousand entries some count is
-SCALES = {
+SCALES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "counts divided by their cell's total": lambda values: values,
     "logs of counts divided by their cell's total": np.expm1,
     "logs (base 2) of counts divided by their cell's total": lambda values: np.exp2(values) - 1,

@@ -13,7 +13,9 @@ ENSEMBL_SPECIES = {"MUS": "mouse", "": "human"}
 # In capitals: names that only mice, and names that only people, have.
 MOUSE_CAPITALS = re.compile(r"\d{7}[A-Z]\d{2}RIK|GM\d{3,5}|H2-\w+|HB[AB]-[AB]\w*|TRP(?:53|63|73)\w*|CD8B1|.+-PS\d*")
 HUMAN_CAPITALS = re.compile(r"HLA-\w+|C\d+ORF\d+|LINC\d+|A[CLP]\d{6}\.\d+|RP\d+-\d+.*|TP(?:53|63|73)|CD8B|HB[AB]\d?")
-ACCESSION = re.compile(r"[A-Z]{1,2}\d{5,6}(?:\.\d+)?")  # AA467197: written so in mice, too
+CLONE = re.compile(r"(?P<name>[A-Z\d]\d{6}[A-Z]\d\d)RIK(?P<number>\d*)")
+EXPRESSED = re.compile(r"(?P<place>D(?:\d+|X|Y))(?P<lab>[A-Z]+)(?P<number>\d+)E")
+ACCESSION = re.compile(r"(?!GM)[A-Z]{1,2}\d{5,6}(?:\.\d+)?")  # AA467197: written so in mice, too
 
 
 def species_of(ids: Iterable[str], symbols: Iterable[str]) -> str | None:
@@ -62,13 +64,17 @@ def restore_case(symbols: Iterable[str]) -> list[str]:
 def _restore(symbol: str) -> str:
     if symbol != symbol.upper() or ENSEMBL.match(symbol) or ACCESSION.fullmatch(symbol):
         return symbol
-    if re.fullmatch(r"\d{7}[A-Z]\d{2}RIK", symbol):
-        return f"{symbol[:-3]}Rik"
-    if symbol.startswith("MT-"):
-        return f"mt-{symbol[3:].capitalize()}"
-    if symbol.startswith("H2-"):
-        rest = symbol[3:]
+    if clone := CLONE.fullmatch(symbol):  # A130010J15Rik, 9930111J21Rik2
+        return f"{clone['name']}Rik{clone['number']}"
+    if tag := EXPRESSED.fullmatch(symbol):  # D8Ertd738e
+        return f"{tag['place']}{tag['lab'].capitalize()}{tag['number']}e"
+    start, _, rest = symbol.partition("-")
+    if start == "MT" and rest:
+        return f"mt-{rest.capitalize()}"
+    if start == "H2" and rest:
         return f"H2-DM{rest[2:].lower()}" if rest.startswith("DM") else f"H2-{rest.capitalize()}"
+    if re.fullmatch("TCR[ABDG]", start) and rest:  # Tcrg-V6
+        return f"{start.capitalize()}-{rest}"
     return symbol.capitalize()
 
 

@@ -25,7 +25,32 @@ from livermet.inputs.texts import LONGEST, open_bytes
 BLOCK = 8_000_000  # values held at once
 # Columns that describe genes or cells and are no counts, as counters and spreadsheets put them beside the counts.
 DESCRIPTIVE = frozenset(
-    ["chr", "chrom", "chromosome", "start", "end", "strand", "length", "gene_length", "description", "biotype", "gene_biotype", "gene_type", "entrezid", "entrez_id", "total", "sum", "total_counts", "n_counts", "n_genes", "nfeature_rna", "ncount_rna", "percent.mt", "percent_mito", "cluster"]
+    [
+        "chr",
+        "chrom",
+        "chromosome",
+        "start",
+        "end",
+        "strand",
+        "length",
+        "gene_length",
+        "description",
+        "biotype",
+        "gene_biotype",
+        "gene_type",
+        "entrezid",
+        "entrez_id",
+        "total",
+        "sum",
+        "total_counts",
+        "n_counts",
+        "n_genes",
+        "nfeature_rna",
+        "ncount_rna",
+        "percent.mt",
+        "percent_mito",
+        "cluster",
+    ]
 )
 SHAPE = "a header, then one row a gene (or a cell): its name, then its counts"
 BARCODE = re.compile(r"(?:.*[^ACGT])?[ACGT]{10,}(?:-\d+)?(?:[^ACGT].*)?")
