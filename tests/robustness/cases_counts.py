@@ -74,7 +74,7 @@ CASES = [
          run=True, unwritten=("results/mine/steps/read_sample/a.h5ad",)),
     Case("a checksum that is wrong", lambda s: s.change(MATRIX, lambda d: d[:-8] + b"\0\0\0\0" + d[-4:]),
          (MATRIX, "not a sound gzip file (CRC check failed"), reader="a"),
-    Case("a byte turned", lambda s: s.change(MATRIX, lambda d: d[:99_000] + bytes([d[99_000] ^ 255]) + d[99_001:]), MATRIX,
+    Case("a byte turned", lambda s: s.change(MATRIX, lambda d: d[:-3000] + bytes([d[-3000] ^ 255]) + d[-2999:]), MATRIX,
          reader="a"),
     Case("barcodes cut short", lambda s: s.change(BARCODES, lambda d: d[:-20]), (BARCODES, "cut short")),
     Case("a web page saved as .gz", lambda s: s.write(MATRIX, HTML), (MATRIX, "it is a web page", "login page"), run=True),
@@ -130,7 +130,7 @@ CASES = [
     Case("logs", lambda s: s.change(MATRIX, entries(lambda v, t: f"{math.log1p(v / t * 1e4):.6g}")),
          (MATRIX, "the values are logs of counts divided by their cell's total")),
     Case("counts per million, rounded", lambda s: s.change(MATRIX, entries(lambda v, t: f"{round(v / t * 1e6)}")),
-         (MATRIX, "whole numbers that are no counts", "in 50 of 50 cells looked at no gene was seen once"), run=True),
+         (MATRIX, "whole numbers that are no counts", "cells looked at no gene was seen once"), run=True),
     Case("logs that are declared corrected counts",
          lambda s: s.change(MATRIX, entries(lambda v, t: f"{math.log1p(v / t * 1e4):.6g}")).add(
              "quality: {counts: corrected}\n"), (MATRIX, "logs of counts divided by their cell's total, and no corrected")),
@@ -156,7 +156,8 @@ CASES = [
          (FEATURES, "features named like chr1:0-9")),
     Case("human ids in a mouse's study", lambda s: s.change(FEATURES, repack(lambda d: d.replace(b"ENSMUSG", b"ENSG"))),
          (FEATURES, "genes of another species (human)", "genes of the mouse, as the config says"), run=True),
-    Case("human symbols in a mouse's study", lambda s: s.change(FEATURES, features(lambda r: [r[1].upper()] * 2 + [r[2]])),
+    Case("human symbols in a mouse's study", lambda s: s.change(FEATURES, lines(
+        lambda rows: ["CD3E", "GAPDH", "HLA-A", "MT-CO1", "TP53", *(f"LINC{n:05d}" for n in range(len(rows) - 5))])),
          (FEATURES, "genes of another species (human)")),
     Case("a rat's genes", lambda s: s.change(FEATURES, repack(lambda d: d.replace(b"ENSMUSG", b"ENSRNOG"))),
          (FEATURES, "Ensembl species code RNO")),
@@ -175,7 +176,7 @@ CASES = [
          ("data/a: 2 files end with matrix.mtx", "matrix.mtx.gz, old_matrix.mtx.gz", "name the matrix itself as the path")),
     Case("a matrix twice, packed and not", lambda s: s.write("data/a/matrix.mtx", b"x"), "2 files end with matrix.mtx"),
     Case("several samples in one folder", lambda s: prefixed(prefixed(s, "GSM1_a_"), "GSM2_c_", sample="c").sheet(
-        "data/a", "data/geo", "data/c", "data/geo/"), ("data/geo", "such as data/geo/GSM1_a_matrix.mtx.gz")),
+        "data/a", "data/geo", "data/c", "data/geo/GSM2_c_matrix.mtx.gz"), ("data/geo", "such as data/geo/GSM1_a_matrix.mtx.gz")),
     Case("names of another sample", lambda s: rename(
         s, "matrix.mtx.gz", "GSM1_matrix.mtx.gz", "barcodes.tsv.gz", "GSM2_barcodes.tsv.gz"),
          ("data/a: GSM2_barcodes.tsv.gz beside GSM1_matrix.mtx.gz", "such as GSM1_barcodes.tsv.gz")),
@@ -231,7 +232,7 @@ GOOD = [
                     "1 genes stand in several rows" in o.told("a")),
          (1999, True, True)),
     Good("one symbol of two genes", lambda s: s.change(FEATURES, lines(lambda rows: [
-        *rows[:-1], "\t".join([rows[-1].split("\t")[0], *rows[0].split("\t")[1:]])])),
+        *rows[:1000], "\t".join([rows[1000].split("\t")[0], *rows[1001].split("\t")[1:]]), *rows[1001:]])),
          lambda o: same(o.read("a"), truth(o.study), symbols=False), True),
     Good("a zero that is written", lambda s: s.change(MATRIX, entry(0, "{place} 0")),
          lambda o: int((o.read("a").X.data == 0).sum()), 0),

@@ -15,7 +15,7 @@ from livermet.inputs.genes import count_gene_like, is_ensembl
 from livermet.inputs.h5ad_matrices import first_entries, matrix_shape, read_matrix
 from livermet.inputs.h5ad_tables import Table
 from livermet.inputs.hdf5 import open_h5
-from livermet.inputs.integers import CORRECTED, EXPECTED, REMEDY, describe, first_offender, is_fractional
+from livermet.inputs.integers import CORRECTED, EXPECTED, REMEDY, explain, first_offender
 from livermet.inputs.names import check_names, find_kinds
 from livermet.inputs.plausible import cells_of, scale_of, unlike_counts
 
@@ -56,28 +56,25 @@ def find_counts(path: str, file: Any, corrected: bool = False) -> str:
     for place in PLACES:
         if place not in file:
             continue
-        cells, values = first_entries(path, place, file[place])
-        found = _unfit(cells, values, corrected)
+        found, mend = _unfit(*first_entries(path, place, file[place]), corrected)
         if not found:
             return place
         seen.append(f"{place} holds {found}")
-        if "fractional" in found and "the values are" not in found:
-            remedy = CORRECTED
+        remedy = mend if mend == CORRECTED else remedy
     found = "; ".join(seen) or "no matrix"
     raise InputError(Problem(path, found, f'{EXPECTED}, in layers["counts"], X or raw', remedy))
 
 
-def _unfit(cells: np.ndarray[Any, Any], values: np.ndarray[Any, Any], corrected: bool) -> str:
-    """Why values cannot be counts; "" where they can."""
+def _unfit(cells: np.ndarray[Any, Any], values: np.ndarray[Any, Any], corrected: bool) -> tuple[str, str]:
+    """Why values cannot be counts, and the remedy; "" where they can."""
     offender = first_offender(values, corrected)
     if offender is not None:
-        value = float(values[offender])
-        scale = scale_of(cells_of(cells, values)) if is_fractional(value) and values.min() >= 0 else ""
-        return describe(value) + (f"; the values are {scale}" if scale else "")
+        return explain(values, offender, cells)
+    groups = cells_of(cells, values)
     if values.dtype.kind == "f" and first_offender(values) is not None:
-        scale = scale_of(cells_of(cells, values))
-        return f"fractional values, which are {scale} and no corrected counts" if scale else ""
-    return unlike_counts(cells_of(cells, values))
+        scale = scale_of(groups)
+        return (f"fractional values, which are {scale} and no corrected counts" if scale else "", REMEDY)
+    return unlike_counts(groups), REMEDY
 
 
 def read_h5ad(

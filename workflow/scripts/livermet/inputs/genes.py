@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from livermet.errors import InputError, Problem
 from livermet.inputs.names import DATED, find_dated
-from livermet.inputs.species import ENSEMBL, check_species, restore_case
+from livermet.inputs.species import ENSEMBL, check_species, restore_case, strip_genome
 from livermet.inputs.told import tell
 from livermet.keys import GENE_ID, IS_HAEMO, IS_MITO, IS_RIBO, SYMBOL
 from livermet.notices import LOUD, QUIET
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("livermet")
 
-GENOME_PREFIX = re.compile(r"^(?:mm\d+|GRCm\d+|GRCh\d+|hg\d+)[^_]{0,12}_+(?=\w)")
 
 # The 13 protein-coding genes of the mouse mitochondrion (Ensembl, GRCm39, chromosome MT), for tables without symbols.
 MOUSE_MITOCHONDRIAL = {
@@ -85,8 +84,7 @@ def identify_genes(adata: AnnData, species: str, where: str = "counts") -> AnnDa
     InputError
         Where the names speak of another species, do not tell a species, or hold no mitochondrial gene.
     """
-    ids = [GENOME_PREFIX.sub("", name) for name in adata.var_names]
-    symbols = [GENOME_PREFIX.sub("", name) for name in adata.var[SYMBOL]]
+    ids, symbols = strip_genome(adata.var_names), strip_genome(adata.var[SYMBOL])
     check_species(ids, symbols, species, where)
     symbols = _mend_case(adata, symbols, species)
     _tell_dated(adata, ids, symbols)

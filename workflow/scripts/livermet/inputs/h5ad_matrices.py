@@ -34,8 +34,10 @@ def matrix_layout(path: str, place: str, item: Any) -> str:
         return layout
     if isinstance(item, h5py.Dataset) and item.ndim == 2 and item.dtype.kind in KINDS:
         return "dense"
+    if sparse:
+        item = item["data"]
     what = (
-        f"a group of {', '.join(sorted(item)[:5])}" if isinstance(item, h5py.Group) else f"{item.ndim}-d {item.dtype}"
+        f"a group of {', '.join(sorted(item)[:5])}" if isinstance(item, h5py.Group) else f"values of type {item.dtype}"
     )
     raise InputError(Problem(f"{path}, {place}", what, "a sparse or dense matrix of numbers", ANEW))
 

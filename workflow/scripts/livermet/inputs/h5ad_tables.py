@@ -133,4 +133,6 @@ def _of_group(group: Any, stop: int | None) -> NDArray[np.object_] | None:
 
 def _decode(codes: NDArray[np.integer], categories: NDArray[np.object_]) -> NDArray[np.object_]:
     """Text of codes; -1 is missing. A code beyond the categories raises IndexError."""
+    if len(codes) and codes.max() >= len(categories):
+        raise IndexError(f"code {codes.max()} of {len(categories)} categories")
     return np.append(categories, MISSING)[np.where(codes < 0, len(categories), codes)]

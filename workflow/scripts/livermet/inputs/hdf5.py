@@ -83,45 +83,38 @@ def look_through(path: str, file: Any) -> None:
     """
     seen = 0
 
-    def look(name: str, link: Any) -> None:
+    def look(name: str, link: Any) -> Problem | None:  # what it returns ends the walk; it must not raise within HDF5
         nonlocal seen
         seen += 1
         if seen > MOST_OBJECTS:
-            raise InputError(Problem(path, f"more than {MOST_OBJECTS} objects", WHOLE, ALONE))
+            return Problem(path, f"more than {MOST_OBJECTS} objects", WHOLE, ALONE)
         if isinstance(link, h5py.ExternalLink):
-            raise InputError(Problem(f"{path}, {name}", f"a link into another file ('{link.filename}')", WHOLE, ALONE))
-        if isinstance(link, h5py.HardLink):
-            item = file[name]
-            if isinstance(item, h5py.Dataset):
-                check_dataset(path, name, item)
+            return Problem(f"{path}, {name}", f"a link into another file ('{link.filename}')", WHOLE, ALONE)
+        item = file.get(name) if isinstance(link, h5py.HardLink) else None
+        return find_harm(path, name, item) if isinstance(item, h5py.Dataset) else None
 
-    file.visititems_links(look)
+    found = file.visititems_links(look)
+    if found is not None:
+        raise InputError(found)
 
 
-def check_dataset(path: str, name: str, item: Any) -> None:
-    """Refuse a dataset that lies in another file, or that is far larger than what is stored of it.
-
-    Raises
-    ------
-    InputError
-        With the dataset's name.
-    """
+def find_harm(path: str, name: str, item: Any) -> Problem | None:
+    """What speaks against a dataset: it lies in another file, or is far larger than what is stored of it."""
     where = f"{path}, {name}"
     if item.is_virtual:
-        raise InputError(Problem(where, "a virtual dataset, put together from other files", WHOLE, ALONE))
+        return Problem(where, "a virtual dataset, put together from other files", WHOLE, ALONE)
     if item.external:
-        raise InputError(Problem(where, f"data that lie in another file ('{item.external[0][0]}')", WHOLE, ALONE))
+        return Problem(where, f"data that lie in another file ('{item.external[0][0]}')", WHOLE, ALONE)
     claimed = math.prod(item.shape or (0,)) * item.dtype.itemsize
     stored = item.id.get_storage_size()
     if claimed > LARGE and claimed > MOST_PACKED * stored:
-        raise InputError(
-            Problem(
-                where,
-                f"it claims {claimed / 2**20:,.0f} MiB (shape {item.shape}), of which {stored / 2**20:,.1f} MiB are there",
-                "as much data as it says",
-                "Copy the file anew; a dataset like this fills the memory when it is read",
-            )
+        return Problem(
+            where,
+            f"it claims {claimed / 2**20:,.0f} MiB (shape {item.shape}), of which {stored / 2**20:,.1f} MiB are there",
+            "as much data as it says",
+            "Copy the file anew; a dataset like this fills the memory when it is read",
         )
+    return None
 
 
 def read_text(dataset: Any, stop: int | None = None) -> NDArray[np.object_]:

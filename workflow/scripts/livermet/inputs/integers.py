@@ -90,23 +90,36 @@ def as_counts(
     """
     position = first_offender(values, corrected)
     if position is not None:
-        raise InputError(_explain(values, position, locate(position), cells))
+        found, remedy = explain(values, position, cells)
+        raise InputError(Problem(locate(position), found, EXPECTED, remedy))
     if corrected and values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
         return values.astype(np.float64)
     return values.astype(np.int32, copy=False)
 
 
-def _explain(values: NDArray[np.number], position: int, where: str, cells: NDArray[np.integer] | None) -> Problem:
+def explain(values: NDArray[np.number], position: int, cells: NDArray[np.integer] | None = None) -> tuple[str, str]:
+    """What is wrong with the value at a position, with those around it in mind, and the remedy.
+
+    Parameters
+    ----------
+    values
+        Shape (n,).
+    position
+        Of the value that is no count.
+    cells
+        Shape (n,): which cell each value belongs to, where that is known.
+    """
     value = float(values[position])
+    with np.errstate(invalid="ignore"):
+        lowest = float(np.nanmin(values))
+    centred = np.isfinite(lowest) and lowest < 0 and bool((values != np.rint(values)).any())
+    if centred and np.isfinite(value):
+        least = "" if value < 0 else f", and negative ones such as {lowest:g}"
+        return f"{describe(value)}{least}, as of scaled or centred values", REMEDY
     if not is_fractional(value):
-        scaled = value < 0 and np.isfinite(value) and value != np.rint(value)
-        found = describe(value) + (", as of scaled or centred values" if scaled else "")
-        return Problem(where, found, EXPECTED, REMEDY)
-    positive = values[np.isfinite(values) & (values >= 0)]
-    scale = scale_of(cells_of(cells, values)) if cells is not None and len(positive) == len(values) else ""
-    if scale:
-        return Problem(where, f"{describe(value)}; the values are {scale}", EXPECTED, REMEDY)
-    return Problem(where, describe(value), EXPECTED, CORRECTED)
+        return describe(value), REMEDY
+    scale = scale_of(cells_of(cells, values)) if cells is not None and np.isfinite(values).all() else ""
+    return (f"{describe(value)}; the values are {scale}", REMEDY) if scale else (describe(value), CORRECTED)
 
 
 def round_counts(values: NDArray[np.float64], seed: int) -> NDArray[np.int32]:

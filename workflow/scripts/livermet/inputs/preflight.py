@@ -233,10 +233,10 @@ def _look_genes(path: str, features: pd.DataFrame, species: str) -> None:
     """Names of the features: genes, of the right species, with a mitochondrion."""
     from livermet.inputs.genes import check_mitochondrion, count_gene_like
     from livermet.inputs.names import GENE_EXPRESSION
-    from livermet.inputs.species import check_species
+    from livermet.inputs.species import check_species, strip_genome
 
     genes = features[features["type"] == GENE_EXPRESSION]
-    ids, symbols = genes["id"].tolist(), genes["symbol"].tolist()
+    ids, symbols = strip_genome(genes["id"]), strip_genome(genes["symbol"])
     step = max(1, len(ids) // ENOUGH)  # spread: of two genomes in one file, the first is first
     some_ids, some_symbols = ids[::step], symbols[::step]
     if count_gene_like([*some_ids, *some_symbols]) < FEW:

@@ -53,6 +53,7 @@ DESCRIPTIVE = frozenset(
     ]
 )
 SHAPE = "a header, then one row a gene (or a cell): its name, then its counts"
+DECIMAL = re.compile(r"-?\d+,\d+")
 BARCODE = re.compile(r"(?:.*[^ACGT])?[ACGT]{10,}(?:-\d+)?(?:[^ACGT].*)?")
 
 
@@ -171,14 +172,11 @@ def read_layout(path: str, handle: IO[str]) -> Layout:
     short = len(header) == len(values) - 1
     columns = header[n_labels - 1 if short else n_labels :]
     if not columns or n_labels > 2 or len(header) != len(values) - short:
-        raise InputError(
-            Problem(
-                path,
-                f"{len(header)} names in the header, {len(values)} values in the first row, {n_labels} of them text",
-                SHAPE,
-                "Leave columns out that are no counts; with a comma as decimal sign, save it with a point",
-            )
-        )
+        decimal = next((value for value in values[1:] if DECIMAL.fullmatch(value.strip())), "")
+        found = f"{len(header)} names in the header, {len(values)} values in the first row, {n_labels} of them text"
+        if decimal:
+            raise InputError(no_number(f"{path}, row 2", decimal))
+        raise InputError(Problem(path, found, SHAPE, "Leave columns out that are no counts"))
     strangers = [column for column in columns if column.strip().lower() in DESCRIPTIVE]
     if strangers:
         raise InputError(
@@ -239,6 +237,6 @@ def _block(path: str, layout: Layout, chunk: pd.DataFrame, corrected: bool) -> s
 
 def no_number(where: str, value: str) -> Problem:
     """What is said of a value that is no number."""
-    decimal = re.fullmatch(r"-?\d+,\d+", value.strip()) is not None
+    decimal = DECIMAL.fullmatch(value.strip()) is not None
     found = f"{value[:60]!r}" + ", a comma as decimal sign" * decimal
     return Problem(where, found, EXPECTED, "Save the table with a point as decimal sign" if decimal else REMEDY)
