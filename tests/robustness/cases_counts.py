@@ -77,7 +77,7 @@ CASES = [
     Case("a byte turned", lambda s: s.change(MATRIX, lambda d: d[:-3000] + bytes([d[-3000] ^ 255]) + d[-2999:]), MATRIX,
          reader="a"),
     Case("barcodes cut short", lambda s: s.change(BARCODES, lambda d: d[:-20]), (BARCODES, "cut short")),
-    Case("a web page saved as .gz", lambda s: s.write(MATRIX, HTML), (MATRIX, "it is a web page", "login page"), run=True),
+    Case("a web page saved as .gz", lambda s: s.write(MATRIX, HTML), (MATRIX, "it is a web page", "login page")),
     Case("a web page, packed", lambda s: s.write(FEATURES, gzip.compress(HTML)), (FEATURES, "a web page or XML, packed")),
     Case("text that is called .gz", lambda s: s.change(BARCODES, gzip.decompress),
          (BARCODES, "it is no gzip", "drop .gz from its name")),
@@ -130,7 +130,7 @@ CASES = [
     Case("logs", lambda s: s.change(MATRIX, entries(lambda v, t: f"{math.log1p(v / t * 1e4):.6g}")),
          (MATRIX, "the values are logs of counts divided by their cell's total")),
     Case("counts per million, rounded", lambda s: s.change(MATRIX, entries(lambda v, t: f"{round(v / t * 1e6)}")),
-         (MATRIX, "whole numbers that are no counts", "cells looked at no gene was seen once"), run=True),
+         (MATRIX, "whole numbers that are no counts", "cells looked at no gene was seen once")),
     Case("logs that are declared corrected counts",
          lambda s: s.change(MATRIX, entries(lambda v, t: f"{math.log1p(v / t * 1e4):.6g}")).add(
              "quality: {counts: corrected}\n"), (MATRIX, "logs of counts divided by their cell's total, and no corrected")),
@@ -238,7 +238,7 @@ GOOD = [
          lambda o: int((o.read("a").X.data == 0).sum()), 0),
     Good("counts of SoupX, declared", lambda s: soup_taken(s).add("quality: {counts: corrected}\n"),
          lambda o: (kept(o), "were rounded so that sums are kept" in o.told("a")),
-         (True, True), run=True),
+         (True, True)),
     Good("one cell", lambda s: s.change(MATRIX, lines(lambda rows: [rows[0], "%", f"2000 1 {len(rows[3:50])}", *(
         " ".join([row.split()[0], "1", row.split()[2]]) for row in rows[3:50])])).change(
             BARCODES, lines(lambda rows: rows[:1])), lambda o: o.read("a").n_obs, 1),

@@ -29,7 +29,9 @@ def study(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Resources are parsed once and not for each case: two thirds of the time that the gate takes."""
-    monkeypatch.setattr(gate, "_read", lambda path: _parse(path, str(Path(path).resolve()), Path(path).stat().st_mtime_ns))
+    monkeypatch.setattr(
+        gate, "_read", lambda path: _parse(path, str(Path(path).resolve()), Path(path).stat().st_mtime_ns)
+    )
 
 
 READ = gate._read

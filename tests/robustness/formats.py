@@ -35,9 +35,7 @@ def counts_of(study: Study, sample: str = "b", folder: Path | None = None) -> Co
     with h5py.File((folder or study.folder) / "data" / f"{sample}.h5") as file:
         group = file["matrix"]
         parts = [group[name][:] for name in ("data", "indices", "indptr")]
-        text = [
-            [one.decode() for one in group[name][:]] for name in ("barcodes", "features/id", "features/name")
-        ]
+        text = [[one.decode() for one in group[name][:]] for name in ("barcodes", "features/id", "features/name")]
     return Counts(sp.csr_matrix(tuple(parts), shape=(len(text[0]), len(text[1]))), *text)
 
 
@@ -198,7 +196,8 @@ def same(adata: Any, good: Counts, symbols: bool = True) -> bool:
         and (found[good.ids].to_numpy() == good.matrix.toarray()).all()
         and (
             not symbols
-            or dict(zip(adata.var_names, adata.var["symbol"], strict=True)) == dict(zip(good.ids, good.symbols, strict=True))
+            or dict(zip(adata.var_names, adata.var["symbol"], strict=True))
+            == dict(zip(good.ids, good.symbols, strict=True))
         )
     )
 

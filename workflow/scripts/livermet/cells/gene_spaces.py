@@ -45,7 +45,7 @@ def compare_gene_spaces(
     """
     if all(len(space) == len(genes) for space in spaces) or len(names) < 2:
         return []
-    has = np.array([np.isin(genes.index, space) for space in spaces])
+    has: NDArray[np.bool_] = np.array([genes.index.isin(space) for space in spaces], dtype=bool)
     sums = np.array([np.asarray(block.sum(axis=0, dtype=np.int64)).ravel() for block in blocks])
     strangers = []
     for number, name in enumerate(names):
@@ -65,7 +65,7 @@ def compare_gene_spaces(
             )
     if strangers:
         raise InputError(strangers)
-    alive = sums.any(axis=1)  # a sample without cells is in no answer, and nobody lacks what it alone has
+    alive = np.asarray(sums.any(axis=1))  # a sample without cells is in no answer, and nobody lacks what it alone has
     there = has[alive].any(axis=0)
     return [
         _tell(str(name), there & ~has[number], has[alive], sums[alive], genes)
@@ -77,7 +77,7 @@ def compare_gene_spaces(
 def _tell(
     name: str, lacking: NDArray[np.bool_], has: NDArray[np.bool_], sums: NDArray[np.int64], genes: pd.DataFrame
 ) -> Notice:
-    known = has[:, lacking].any(axis=1)  # samples that have some of the genes it lacks
+    known = np.asarray(has[:, lacking]).any(axis=1)  # samples that have some of the genes it lacks
     share = sums[known][:, lacking].sum() / max(sums[known].sum(), 1)
     most = genes[SYMBOL].to_numpy()[lacking][np.argsort(-sums[:, lacking].sum(axis=0), kind="stable")[:3]]
     return Notice(

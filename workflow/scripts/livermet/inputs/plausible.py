@@ -17,10 +17,11 @@ ENOUGH = 20  # entries that make a cell worth a look
 N_CELLS = 5  # such cells needed
 MOST_CELLS = 50  # looked at
 LOGS_END = 20.0  # no log of a normalised count is larger; in a thousand entries some count is
+HIGHEST = 500.0  # e to that is a number still, and no log of a count
 SCALES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "counts divided by their cell's total": lambda values: values,
-    "logs of counts divided by their cell's total": np.expm1,
-    "logs (base 2) of counts divided by their cell's total": lambda values: np.exp2(values) - 1,
+    "logs of counts divided by their cell's total": lambda values: np.expm1(np.minimum(values, HIGHEST)),
+    "logs (base 2) of counts divided by their cell's total": lambda values: np.exp2(np.minimum(values, HIGHEST)) - 1,
 }
 
 
@@ -80,7 +81,7 @@ def scale_of(groups: list[NDArray[np.float64]]) -> str:
     if len(groups) < N_CELLS or len(broken) < 0.5 * len(groups):
         return ""
     for name, undo in SCALES.items():
-        if np.mean([_is_multiple(undo(part)) for part in broken if part.max() < 500]) > 0.8:
+        if np.mean([_is_multiple(undo(part)) for part in broken]) > 0.8:
             return name
     every = np.concatenate(broken)
     return "logs or the like" if len(every) >= 1000 and every.max() < LOGS_END else ""
