@@ -7,11 +7,6 @@ from snakemake.utils import min_version
 min_version("9.10")
 sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 
-# A config given by --configfile stands alone; without one the demo study runs.
-if "study" not in config:
-
-    configfile: "config/config.yaml"
-
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/demo.smk"

@@ -1,4 +1,4 @@
-"""Write the generated pages: the table of config keys, the page of gene signatures, the contract of column names.
+"""Write the generated pages: the table of config keys and their JSON schema, the page of gene signatures, the contract of column names.
 
 Run by `make docs`; a test fails when a page and its source differ.
 """
@@ -6,6 +6,7 @@ Run by `make docs`; a test fails when a page and its source differ.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 import types
@@ -36,7 +37,14 @@ def pages() -> dict[str, str]:
     raw = yaml.safe_load((ROOT / "resources" / "signatures.yaml").read_text(encoding="utf-8"))
     made["docs/signatures.md"] = signature_page(raw)
     made["docs/cells.md"] = cells_page()
+    made["config/schema.json"] = json.dumps(config_schema(), indent=1, ensure_ascii=False) + "\n"
     return made
+
+
+def config_schema() -> dict[str, typing.Any]:
+    """The config as a JSON schema, for editors that check a file while it is written."""
+    schema = settings.Settings.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Config of a livermet study"}
 
 
 def config_table() -> str:

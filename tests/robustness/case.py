@@ -27,6 +27,8 @@ class Case:
         then let the study through.
     run
         Also through Snakemake itself: a second or three, so a few of each group.
+    by
+        How Snakemake is given the config: `--configfile` is read by Snakemake, `--config file=` by the gate.
     unwritten
         Below the folder in which Snakemake runs: what must not be there afterwards (only with `run`; in-process nothing
         at all may have been written).
@@ -37,6 +39,7 @@ class Case:
     says: str | tuple[str, ...]
     reader: str = ""
     run: bool = False
+    by: str = "--configfile "
     unwritten: tuple[str, ...] = ("results",)
 
     @property

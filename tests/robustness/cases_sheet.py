@@ -69,7 +69,6 @@ CASES = [
         "an id with a Cyrillic letter",
         lambda s: s.sheet("a\tm1", "\u0430\tm1"),
         ("row 2, sample: '\u0430' (CYRILLIC SMALL LETTER A)", "Did you mean 'a'?"),
-        run=True,
     ),
     Case(
         "an accent, composed",
@@ -109,7 +108,6 @@ CASES = [
         "one id twice",
         lambda s: s.sheet("b\tm2", "a\tm2"),
         "samples.tsv rows 2 and 3, sample: sample id 'a' stands 2 times. Rename or remove one",
-        run=True,
     ),
     Case(
         "one id twice, in capitals", lambda s: s.sheet("b\tm2", "A\tm2"), "rows 2 and 3, sample: sample id 'a' stands 2"
@@ -142,7 +140,7 @@ CASES = [
     Case(
         "a level without a mouse",
         lambda s: s.settings("[untreated, drug]", "[untreated, drug, both]", "level: drug", "level: both"),
-        "config design.questions.drug: the design cannot answer it: no mouse is in arm both. Leave the question out",
+        "config.yaml line 9, design.questions.drug: the design cannot answer it: no mouse is in arm both. Leave the question out",
     ),
     Case(
         "pooled mice that are not counted",
@@ -212,7 +210,6 @@ CASES = [
         "an Excel file",
         lambda s: s.write("samples.tsv", b"PK\x03\x04\x14\0" + bytes(500)),
         "samples.tsv: an Excel or OpenDocument file (expected a text file). Save it as text, UTF-8",
-        run=True,
     ),
     Case(
         "a sheet that is packed",
@@ -267,7 +264,6 @@ CASES = [
         "a file that is not there",
         lambda s: s.sheet("data/b.h5", "data/bb.h5"),
         "samples.tsv row 3, path: there is no 'data/bb.h5'. Did you mean 'data/b.h5'?",
-        run=True,
     ),
     Case(
         "a path in capitals",
@@ -291,7 +287,6 @@ CASES = [
         "a path with braces",
         lambda s: (s.data / "b.h5").rename(s.data / "{b}.h5") and s.sheet("data/b.h5", "data/{b}.h5"),
         "row 3, path: 'data/{b}.h5' (expected no braces: Snakemake has its own use). Rename the file, or name a link to it",
-        run=True,
     ),
     Case(
         "one file under two ids",
@@ -326,7 +321,7 @@ CASES = [
 
 PLAIN = ["untreated", "untreated", "drug", "drug"]
 GOOD = [
-    Good("commas", lambda s: s.sheet("\t", ","), column("treatment"), PLAIN, run=True),
+    Good("commas", lambda s: s.sheet("\t", ","), column("treatment"), PLAIN),
     Good("semicolons", lambda s: s.sheet("\t", ";"), column("treatment"), PLAIN),
     Good("commas within quotes", lambda s: s.sheet("\t", ",", "b1,", '"b1",'), column("batch"), ["b1", "b2", "b1", "b2"]),
     Good(
@@ -357,7 +352,6 @@ GOOD = [
         lambda s: s.sheet("m3\tdrug", "m3\t drug "),
         lambda o: (column("treatment")(o), told(o), "row 4, treatment: ' drug '" in o.notices[0].evidence),
         (PLAIN, [("c", "White space around cells was taken away")], True),
-        run=True,
     ),
     Good(
         "invisible characters around a level",

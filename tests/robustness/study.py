@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from tests.conftest import ROOT
 
 from livermet.demo.cohort import simulate_cohort
 from livermet.inputs.libraries import read_library
-from livermet.samples import tell_remarks
-from livermet.settings import resolve
-from livermet.study import open_study
+from livermet.notices import Notice
+from livermet.study import enter, tell
 
 CONFIG = """\
 study: mine
@@ -124,11 +122,16 @@ class Study:
 
     def fingerprints(self) -> dict[str, str]:
         """Every file of the study by the hash of its content: what must be the same before and after."""
-        return {
-            str(path.relative_to(self.folder)): hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-            for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and path.relative_to(self.folder).parts[0] not in (".snakemake", "resources", "workflow")
-        }
+        return fingerprints(self.folder)
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """Every file below a folder by the hash of its content, but what Snakemake keeps for itself and what is only linked."""
+    return {
+        str(path.relative_to(folder)): hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).parts[0] not in (".snakemake", "resources", "workflow")
+    }
 
 
 class Opened:
@@ -136,9 +139,9 @@ class Opened:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.config: dict[str, Any] = resolve(yaml.safe_load(study.config.read_text(encoding="utf-8")))
-        self.sheet = open_study(self.config)
-        self.notices = tell_remarks(self.config["samples"], self.sheet)
+        self.config: dict[str, Any]
+        self.config, self.sheet = enter({"file": "config.yaml"}, [], "", inspect=True)
+        self.notices = [Notice(**one) for one in tell(self.sheet, self.config)]
 
     def read(self, sample: str) -> Any:
         """Counts of a sample, canonical, as the workflow's first step reads them."""

@@ -48,11 +48,10 @@ def test_what_is_right_is_let_through(case: Good, study: Study) -> None:
     assert case.read(Opened(study)) == case.equals
 
 
-def run(study: Study, *arguments: str) -> tuple[int, str]:
+def run(study: Study, *arguments: str, by: str = "--configfile ") -> tuple[int, str]:
     """Snakemake in the study's folder: exit code, and everything that it said."""
-    result = snakemake(
-        study.folder, "--snakefile", str(ROOT / "Snakefile"), "--configfile", "config.yaml", *arguments, timeout=120
-    )
+    config = f"{by}config.yaml".split()
+    result = snakemake(study.folder, "--snakefile", str(ROOT / "Snakefile"), *config, *arguments, timeout=120)
     return result.returncode, result.stdout
 
 
@@ -61,7 +60,7 @@ def run(study: Study, *arguments: str) -> tuple[int, str]:
 def test_what_is_wrong_is_refused_by_the_workflow(case: Case, study: Study) -> None:
     case.make(study)
     before = study.fingerprints()
-    code, said = run(study)
+    code, said = run(study, by=case.by)
     assert code != 0
     assert "Traceback" not in said, said
     for part in case.parts:

@@ -77,7 +77,7 @@ def test_the_study_itself_is_let_through(study: Path) -> None:
 
 def test_unknown_config_key(study: Path) -> None:
     said = refused(study, {"quality": {"min_gene": 3}})
-    assert "config quality.min_gene: unknown key. Did you mean 'min_genes'?" in said
+    assert ", quality.min_gene: unknown key. Did you mean 'min_genes'?" in said
 
 
 def test_misspelt_level(study: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_way_of_integration_that_is_not_installed(study: Path) -> None:
     if find_spec("scanorama") is not None:
         pytest.skip("Scanorama is installed")
     said = refused(study, {"embed": {"integrate": "scanorama", "batch_key": "bacth"}})
-    assert "config embed.integrate: 'scanorama' needs the package scanorama, which is not installed" in said
+    assert ", embed.integrate: 'scanorama' needs the package scanorama, which is not installed" in said
     assert "the sample sheet has no column 'bacth'. Did you mean 'batch'?" in said
 
 

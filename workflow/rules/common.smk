@@ -5,13 +5,16 @@ from snakemake.exceptions import WorkflowError
 from livermet import study
 from livermet.errors import InputError
 from livermet.provenance import sources
-from livermet.settings import resolve
 
+# A config given by --configfile or `--config file=` stands alone; without one the demo study runs.
 try:
-    config.update(resolve(config))
-    SHEET = study.open_study(config, inspect=workflow.is_main_process)
+    settled, SHEET = study.enter(
+        config, workflow.configfiles, "config/config.yaml", workflow.is_main_process
+    )
 except InputError as error:
     raise WorkflowError(str(error)) from None
+config.clear()
+config.update(settled)
 
 STUDY = config["study"]
 RESULTS = f"results/{STUDY}"

@@ -364,6 +364,8 @@ rule write_tables:
     params:
         sheet=SHEET[["mouse", "tissue"]].to_dict("index"),
         populations=config["design"]["populations"],
+        told=study.tell(SHEET, config),
+        tcells=config["tcells"]["lineages"],
     script:
         "../scripts/write_tables.py"
 

@@ -3,10 +3,10 @@
 import pandas as pd
 
 from livermet.mice.answers import files
-from livermet.mice.design.losses import tell_losses
+from livermet.mice.design.losses import tell_losses, tell_without_tcells
 from livermet.mice.design.model import Design
 from livermet.mice.endpoints.composition import units_of
-from livermet.notices import gather, tabulate
+from livermet.notices import Notice, gather, tabulate
 from livermet.step import Step
 
 with Step(snakemake) as step:
@@ -18,7 +18,12 @@ with Step(snakemake) as step:
         name: pd.read_csv(step.paths(name)[0], sep="\t", dtype=str, keep_default_na=False)
         for name in ("samples", "composition")
     }
-    notices = gather([tabulate(tell_losses(design, units[labels.index])), *step.load_all("notices")])
+    told = [
+        *(Notice(**one) for one in step.params["told"]),
+        *tell_losses(design, units[labels.index]),
+        *tell_without_tcells(barcodes.loc[labels.index, "sample"], labels["lineage"], step.params["tcells"]),
+    ]
+    notices = gather([tabulate(told), *step.load_all("notices")])
     step.save(
         notices=notices,
         cells=files.list_cells(barcodes.join(step.load("programmes")), labels),

@@ -25,7 +25,7 @@ PATH = "path"
 RAW_PATH = "raw_path"
 REQUIRED = (SAMPLE, MOUSE, PATH)
 DEFAULTS = {TISSUE: "unknown", BATCH: "none", RAW_PATH: ""}
-SUFFIXES = (".empty", ".soup")  # of files that a sample's steps write beside each other
+SUFFIXES = (".empty", ".soup", ".notices")  # of files that a sample's steps write beside each other
 _COLUMN = re.compile(r"\w[\w. ()%/+-]{0,63}")  # of columns that only travel with the cells
 
 

@@ -8,21 +8,35 @@ from __future__ import annotations
 
 import difflib
 import re
+from reprlib import Repr
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from livermet.errors import InputError, Problem
+from livermet.names import EXPECTED, PATTERN, as_name, has_control, is_formula, visible
+
+
+def _one_line(text: str) -> str:
+    """Free text on one line; it goes to the terminal, to HTML and to tables."""
+    text = " ".join(text.split())
+    if has_control(text):
+        raise ValueError("text without control characters")
+    if is_formula(text):
+        raise ValueError("text that does not begin like a spreadsheet's formula (=, @, +, -)")
+    return text
+
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Integration = Literal["harmony", "none", "scanorama", "scvi"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Name = Annotated[str, Field(pattern=PATTERN)]
+Text = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
 
 
 class Section(BaseModel):
     """A part of the config; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Demo(Section):
@@ -172,7 +186,7 @@ class Effect(Section):
 
     kind: Literal["effect"]
     name: Name
-    sentence: str = Field("", description="the question in words; made from the levels where empty")
+    sentence: Text = Field("", description="the question in words; made from the levels where empty")
     factor: Name
     level: Name
     reference: Name
@@ -185,7 +199,7 @@ class Difference(Section):
 
     kind: Literal["difference"]
     name: Name
-    sentence: str = ""
+    sentence: Text = ""
     of: Annotated[list[Name], Field(min_length=2, max_length=2)]
 
 
@@ -194,7 +208,7 @@ class Synergy(Section):
 
     kind: Literal["synergy"]
     name: Name
-    sentence: str = ""
+    sentence: Text = ""
     factor: Name
     combination: Name
     singles: Annotated[list[Name], Field(min_length=2, max_length=2)]
@@ -208,7 +222,7 @@ class Equivalence(Section):
 
     kind: Literal["equivalence"]
     name: Name
-    sentence: str = Field("", description="the question in words; made from the levels where empty")
+    sentence: Text = Field("", description="the question in words; made from the levels where empty")
     arm: Annotated[dict[Name, Name], Field(min_length=1)] = Field(description="factor -> level of the arm judged")
     like: Annotated[dict[Name, Name], Field(min_length=1)] = Field(
         description="factor -> level of the arm it is held against"
@@ -248,10 +262,21 @@ class Rescue(Section):
 
     kind: Literal["rescue"]
     name: Name
-    sentence: str = ""
+    sentence: Text = ""
     damage: Name = Field(description="an effect question: what the disease does")
     repair: Name = Field(description="an effect question: what the treatment does in the diseased")
     readouts: Annotated[list[RescueReadout], Field(min_length=1)]
+
+
+def _tell_apart(names: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(f"names that differ by more than case, not '{other}' and '{name}'")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"every name once, not '{twice}' twice")
 
 
 Question = Annotated[Effect | Difference | Synergy | Rescue | Equivalence, Field(discriminator="kind")]
@@ -300,6 +325,15 @@ class Design(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of every interval")
     questions: list[Question] = Field(min_length=1)
 
+    @field_validator("factors", "populations", "questions")
+    @classmethod
+    def _told_apart(cls, value: Any) -> Any:
+        """No two names that differ by case only: they become columns and files."""
+        _tell_apart([one.name for one in value] if isinstance(value, list) else list(value))
+        for levels in value.values() if isinstance(value, dict) else ():
+            _tell_apart(levels if isinstance(levels, list) else [])
+        return value
+
 
 class Multiverse(Section):
     """The same questions under other analytic choices: every combination, the study's own among them."""
@@ -323,18 +357,18 @@ class Multiverse(Section):
 class Words(Section):
     """What the answers call things; names that are not given are read with spaces for underscores."""
 
-    names: dict[Name, str] = Field({}, description="level, population or signature -> what the answers call it")
-    groups: dict[Name, str] = Field({}, description="level -> what the answers call mice of that level")
+    names: dict[Name, Text] = Field({}, description="level, population or signature -> what the answers call it")
+    groups: dict[Name, Text] = Field({}, description="level -> what the answers call mice of that level")
 
 
 class Settings(Section):
     """The whole config of a study."""
 
     study: Name = Field(description="name of the study; results go to results/<study>/")
-    title: str = Field("", description="one line for the top of the report")
+    title: Text = Field("", description="one line for the top of the report")
     samples: str = Field(description="path of the sample sheet")
     species: Literal["mouse"] = Field("mouse", description="species of the counts")
-    seed: int = Field(1, ge=0, description="seed of everything that is random")
+    seed: int = Field(1, ge=0, lt=2**32, description="seed of everything that is random")
     demo: Demo = Field(default_factory=lambda: Demo())
     quality: Quality = Field(default_factory=lambda: Quality())
     embed: Embed = Field(default_factory=lambda: Embed())
@@ -383,9 +417,40 @@ def _explain(item: Any) -> Problem:
     if item["type"] == "missing":
         return Problem(where, "missing", remedy="Add it; config/README.md says what it means")
     message = item["msg"].removeprefix("Value error, ")
-    return Problem(
-        where, f"{item['input']!r}" if not isinstance(item["input"], dict) else "not valid", expected=message
-    )
+    value = item["input"]
+    found = "not valid" if isinstance(value, dict | list) else visible(_REPR.repr(value))
+    if item["type"] == "string_type":
+        return Problem(where, f"{found} is not text", "text", _quote(value))
+    if item["type"] == "string_pattern_mismatch" and "'^[A-Za-z0-9]" in message:
+        plain = as_name(str(value))
+        return Problem(where, found, EXPECTED, f"Did you mean '{plain}'?" if plain and plain != value else "")
+    if item["type"] in ("int_type", "float_type", "int_from_float") and isinstance(value, str | float):
+        return Problem(where, found, message, _as_number(value))
+    return Problem(where, found, message)
+
+
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxother = 200
+
+
+def _quote(value: Any) -> str:
+    """How a value that YAML took for something else is made a text."""
+    if isinstance(value, bool | int | float) or value is None:
+        text = (
+            "null" if value is None else str(value).lower() if isinstance(value, bool) else visible(_REPR.repr(value))
+        )
+        return f"Put it in quotes: '{text}'"
+    return "Write a word, in quotes where YAML would take it for something else"
+
+
+def _as_number(value: str | float) -> str:
+    """How a number is written so that YAML reads it as one."""
+    try:
+        number = float(value)
+        whole = int(number) == number
+    except (ValueError, OverflowError):
+        return "Write a number"
+    return f"Write {int(number) if whole else number}" + (", without quotes" if isinstance(value, str) else "")
 
 
 def _known_keys(path: list[str]) -> list[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from livermet.cells.embedding.backends import find_missing
 from livermet.cells.lineages.marker_tables import as_content
 from livermet.cells.lineages.markers import read_markers
+from livermet.config_files import FILE, locate, read_config, settle
 from livermet.errors import InputError, Problem
 from livermet.inputs.duplicates import find_duplicates
 from livermet.inputs.labels import read_labels
@@ -23,10 +24,48 @@ from livermet.mice.design.doctor import examine
 from livermet.mice.design.integrating import check_batches, describe_batches
 from livermet.mice.design.model import build_design, check
 from livermet.mice.endpoints.applicable import choose
-from livermet.samples import PATH, RAW_PATH, read_samples
+from livermet.notices import STUDY, Notice
+from livermet.samples import PATH, RAW_PATH, read_samples, tell_remarks
+from livermet.settings import resolve
 
 SIGNATURES = "resources/signatures.yaml"
+OURS = ("resources/states.yaml", "resources/macrophage_states.yaml")
 MECHANISM = "resources/mechanism.yaml"
+
+
+def enter(
+    config: Mapping[str, Any], files: Sequence[str | Path], default: str, inspect: bool
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Everything that is checked before a run: the config's files, the config, and the study.
+
+    Parameters
+    ----------
+    config
+        As Snakemake read it.
+    files
+        The files that it was read from.
+    default
+        The config that is taken where none is named: the demo's.
+    inspect
+        Look into all files. The jobs of a run that has been checked need not do so again.
+
+    Returns
+    -------
+    config, sheet
+        The resolved config and the sample sheet.
+
+    Raises
+    ------
+    InputError
+        With every problem; those of the config by file and line.
+    """
+    own = [str(config.get(FILE, default))] if FILE in config or "study" not in config else files
+    settled = settle(config, files, default, inspect)
+    try:
+        resolved = resolve(settled)
+        return resolved, open_study(resolved, inspect)
+    except InputError as error:
+        raise locate(error, own) from None
 
 
 def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
@@ -76,6 +115,29 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
     if problems:
         raise InputError(problems)
     return sheet
+
+
+def tell(sheet: pd.DataFrame, config: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What the gate has to tell of a study that it let through.
+
+    Parameters
+    ----------
+    sheet, config
+        As :func:`enter` gave them.
+
+    Returns
+    -------
+    list of dict
+        Plain types, for `params:`; keys as in :class:`livermet.notices.Notice`.
+    """
+    notices = tell_remarks(config["samples"], sheet)
+    for factor, levels in config["design"]["factors"].items():
+        unused = [level for level in levels if level not in set(sheet[factor])]
+        if unused:
+            what = f"No sample is {' or '.join(unused)}, which the config declares for {factor}"
+            remedy = "Take it out of design.factors, or look for it among the samples that are missing"
+            notices.append(Notice(STUDY, "gate", what, f"{Path(config['samples']).name}, {factor}", remedy))
+    return [asdict(notice) for notice in notices]
 
 
 def describe_design(sheet: pd.DataFrame, config: dict[str, Any]) -> str:
@@ -151,11 +213,12 @@ def _tested(design: dict[str, Any], sets: list[dict[str, Any]]) -> dict[str, set
 
 def _read(path: str) -> Any:
     if path.endswith(".tsv"):
-        return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(Problem(path, f"not YAML: {error}")) from None
+        try:
+            return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            said = " ".join(str(error).split())
+            raise InputError(Problem(path, f"no table ({said})", "tab-separated UTF-8 text", "Mend the file")) from None
+    return read_config(path)
 
 
 def _check_resources(config: dict[str, Any], inspect: bool) -> list[Problem]:
@@ -163,16 +226,33 @@ def _check_resources(config: dict[str, Any], inspect: bool) -> list[Problem]:
     if config["macrophages"]["states"]:
         paths["macrophages.states"] = config["macrophages"]["states"]
     reference = config["annotate"]["reference"]
-    problems = [
-        Problem(f"config {key}", f"there is no '{path}'", remedy="Mend the path or leave the key out for ours")
-        for key, path in paths.items()
-        if not Path(path).is_file()
-    ]
-    if Path(markers := paths["annotate.markers"]).is_file():
-        try:
-            read_markers(_read(markers))
-        except InputError as error:
-            problems += [
-                Problem(f"{markers}: {one.where}", one.found, one.expected, one.remedy) for one in error.problems
-            ]
+    problems: list[Problem] = []
+    for key, path in paths.items():
+        if not Path(path).is_file():
+            remedy = "Mend the path or leave the key out for ours"
+            problems.append(Problem(f"config {key}", f"there is no '{path}'", remedy=remedy))
+        elif inspect or key == "annotate.markers":
+            problems += _check_resource(key, path)
     return problems + (check_reference(**reference) if reference and inspect else [])
+
+
+def _check_resource(key: str, path: str) -> list[Problem]:
+    """Marker sets, or definitions of states, that a config names."""
+    try:
+        content = _read(path)
+        if key == "annotate.markers":
+            read_markers(content)
+        elif path not in OURS:  # a test looks at ours
+            from livermet.tcells.definitions import load_states
+            from livermet.tcells.signatures import load
+
+            load_states(content, load(_read(SIGNATURES)), where="states")
+    except InputError as error:
+        said = error.problems
+        name = Path(path).name
+        return [
+            Problem(one.where if one.where.startswith(name) else f"{path}: {one.where}", one.found, one.expected,
+                    one.remedy or "config/README.md says how such a file is written")
+            for one in said
+        ]  # fmt: skip
+    return []

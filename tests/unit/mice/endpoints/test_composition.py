@@ -103,3 +103,24 @@ def test_units_of_cells_go_by_sample() -> None:
     sheet, design = make_sheet(), make_design()
     cells = pd.DataFrame({"sample": ["tumour_drug_1", "healthy_none_0"]}, index=["x", "y"])
     assert levels.units_of(cells, sheet, design).to_dict() == {"x": "td1", "y": "hn0"}
+
+
+def test_sorted_cells_are_told_from_rare_ones() -> None:
+    """All cells T cells: nothing to hold them against, which is another thing than too few."""
+    settings = make_settings()
+    settings["populations"] = {
+        "T_cell": {"lineages": ["T_cell"], "states": []},
+        "NK_cell": {"lineages": ["NK_cell"], "states": []},
+    }
+    settings["questions"] = [question for question in settings["questions"] if question["kind"] != "rescue"]
+    settings["references"] = []
+    design = make_design(3, settings)
+    labels, units = make_cells(draw_counts(design, np.random.default_rng(4)))
+    inside = labels["lineage"] == "T_cell"
+    table = composition.test_composition(labels[inside], units[inside], design, settings)["composition"]
+    asked = table[(table["question"] == "site") & (table["level"] == "population")].set_index("population")
+    assert asked.loc["T_cell", "reason"] == "all cells are of this population: a share needs another beside it"
+    assert asked.loc["NK_cell", "reason"] == "fewer than 3 cells a mouse on average"
+    lineages = table[(table["question"] == "site") & (table["level"] == "lineage")].set_index("population")
+    assert lineages.loc["T_cell", ["tier", "reason"]].tolist() == ["not estimable", asked.loc["T_cell", "reason"]]
+    assert lineages["log_fold_change"].isna().all()

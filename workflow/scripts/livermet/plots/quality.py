@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from livermet.keys import KEPT, MITO, N_GENES, N_UMIS, SAMPLE
 from livermet.plots.style import GREY, INK, PALE, arm_styles, blank, canvas, look
@@ -60,6 +61,8 @@ def plot_quality(
             axis.grid(axis="x")
             if log:
                 axis.set_xscale("log")
+                axis.xaxis.set_major_formatter("{x:,.0f}")
+                axis.xaxis.set_minor_formatter(NullFormatter())
         axes[0].set_yticks(range(len(order)), order)
         axes[0].set_ylim(len(order) - 0.4, -0.6)
     return figure

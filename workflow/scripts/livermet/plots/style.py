@@ -58,6 +58,7 @@ _RC = {
     "ytick.major.width": 0.7, "xtick.major.size": 3, "ytick.major.size": 3, "legend.frameon": False,
     "legend.fontsize": 8.5, "grid.color": PALE, "grid.linewidth": 0.7, "figure.dpi": 130, "savefig.dpi": 130,
     "pdf.fonttype": 42, "figure.facecolor": "white", "axes.unicode_minus": True,
+    "text.parse_math": False,  # a name with dollar signs is no formula
 }  # fmt: skip
 
 

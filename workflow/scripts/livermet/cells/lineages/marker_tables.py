@@ -34,6 +34,12 @@ def as_content(markers: Mapping[str, Any] | pd.DataFrame) -> dict[str, Any]:
         With every faulty row of the table.
     """
     if not isinstance(markers, pd.DataFrame):
+        if not isinstance(markers.get("lineages"), Mapping):
+            raise InputError(
+                Problem(
+                    "marker sets", "no lineages", "a section 'lineages': name -> genes", "See resources/lineages.yaml"
+                )
+            )
         return dict(markers)
     table = markers.rename(columns=lambda name: str(name).strip().lower())
     _check_columns(table)

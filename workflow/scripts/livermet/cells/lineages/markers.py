@@ -16,6 +16,7 @@ from livermet.cells.lineages.marker_tables import as_content
 from livermet.errors import InputError, Problem
 from livermet.inputs.species import species_of
 from livermet.keys import LINEAGE, SYMBOL
+from livermet.names import EXPECTED, has_control, is_formula, is_name, visible
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -146,12 +147,23 @@ def read_markers(content: Mapping[str, Any] | pd.DataFrame) -> Markers:
                     Problem(where, f"'{kind}' names no gene, or not as text", "lists of symbols under 'up'")
                 )
                 continue
+            problems += _check_words(where, [str(lineage), str(kind)], [*up, *down])
             sets.append(MarkerSet(str(lineage), str(kind), compartment, tuple(up), tuple(down)))
     if problems:
         raise InputError(problems)
     immune = ((content.get("compartments") or {}).get(IMMUNE) or {}).get("up") or []
     aliases = {other: gene for gene, others in (content.get("aliases") or {}).items() for other in others}
     return Markers(sets=tuple(sets), immune=tuple(immune), aliases=aliases)
+
+
+def _check_words(where: str, names: list[str], genes: list[str]) -> list[Problem]:
+    """Lineages and kinds become names of populations and files, genes the cells of tables."""
+    odd = [name for name in dict.fromkeys(names) if not is_name(name)]
+    harmful = [gene for gene in genes if is_formula(gene) or has_control(gene)]
+    return [
+        *(Problem(where, f"'{visible(name)}' for a name", EXPECTED, "Rename it") for name in odd),
+        *(Problem(where, f"'{visible(gene)}' for a gene", "a symbol", "Mend or remove it") for gene in harmful),
+    ]
 
 
 def cover(panel: Panel, markers: Markers) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from livermet import keys
@@ -45,6 +47,39 @@ def tell_losses(design: Design, units: pd.Series) -> list[Notice]:
         )
         for unit in gone
         for arm in [str(design.units.loc[unit, ARM])]
+    ]
+
+
+def tell_without_tcells(cells: pd.Series, lineages: pd.Series, tcells: Collection[str]) -> list[Notice]:
+    """Samples that kept cells, and no T cell among them.
+
+    Parameters
+    ----------
+    cells
+        Index cell: the sample of every kept cell.
+    lineages
+        Index cell: its lineage.
+    tcells
+        Lineages taken as T cells.
+
+    Returns
+    -------
+    list of Notice
+        One a sample. Its other cells stay in every answer; of T cells it counts as a mouse that has none.
+    """
+    is_tcell = lineages.reindex(cells.index).astype(str).isin(list(tcells))
+    table = pd.DataFrame({keys.SAMPLE: cells.astype(str), "t": is_tcell}).groupby(keys.SAMPLE, sort=False)["t"]
+    return [
+        Notice(
+            str(sample),
+            "label_cells",
+            f"Sample {sample} has no T cells. It is left out of what is measured within them; its other cells stay.",
+            f"{size} cells kept, 0 of {' or '.join(tcells)}",
+            "Were T cells sorted away? Then take it out of questions about their number: it counts as a mouse without any",
+            LOUD,
+        )
+        for sample, size, number in zip(table.size().index, table.size(), table.sum(), strict=True)
+        if not number
     ]
 
 

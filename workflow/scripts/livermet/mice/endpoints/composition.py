@@ -134,14 +134,16 @@ def _test_level(
 
 
 def _rare_rows(found: Abundance, design: Design) -> pd.DataFrame:
-    """A row that says so for every part too rare to test, and every question."""
-    reason = f"fewer than {MIN_MEAN_CELLS:g} cells a mouse on average"
+    """A row that says so for every part too rare to test, or alone in its level, and every question."""
+    rare = f"fewer than {MIN_MEAN_CELLS:g} cells a mouse on average"
+    alone = "all cells are of this population: a share needs another beside it"
+    reasons = {part: rare if found.counts[part].mean() < MIN_MEAN_CELLS else alone for part in found.counts}
     rows = [
         {
             keys.QUESTION: name,
             keys.POPULATION: part,
             keys.TIER: keys.NOT_ESTIMABLE,
-            REASON: reason,
+            REASON: reasons[part],
             N_MICE: json.dumps(contrast.n_mice),
         }
         for name, contrast in design.contrasts.items() if contrast.kind != "rescue"

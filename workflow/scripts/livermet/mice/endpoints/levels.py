@@ -117,18 +117,22 @@ def measure_levels(
         counts = count_cells(part, units, order)
         ratios = measure_centred(counts, matrix)
         overlaps = {name: set(part[inside]) for name, inside in references.items()}
-        found[level] = Abundance(ratios.values, ratios.variance, counts, counts.sum(axis=1), overlaps)
-    values, variance, cells = {}, [], {}
+        alone = len(ratios.values) < 2  # one part, as in sorted cells: its ratio to itself says nothing
+        values = ratios.values.iloc[:0] if alone else ratios.values
+        variance = ratios.variance[:0] if alone else ratios.variance
+        found[level] = Abundance(values, variance, counts, counts.sum(axis=1), overlaps)
+    of_population: dict[str, pd.Series] = {}
+    variances, cells = [], {}
     for name, inside in members.items():
         parts = count_cells(population_parts(labels, inside, name), units, order)
         cells[name] = parts[name] if name in parts else pd.Series(0, index=order)
         one = measure_centred(parts, matrix)
         if name in one.values.index and len(one.values) > 1:
-            values[name] = one.values.loc[name]
-            variance.append(one.variance[one.values.index.get_loc(name)])
+            of_population[name] = one.values.loc[name]
+            variances.append(one.variance[one.values.index.get_loc(name)])
     found[POPULATION_LEVEL] = Abundance(
-        values=pd.DataFrame(values, index=order).T,
-        variance=np.array(variance).reshape(len(values), len(order)),
+        values=pd.DataFrame(of_population, index=order).T,
+        variance=np.array(variances).reshape(len(of_population), len(order)),
         counts=pd.DataFrame(cells, index=order),
         totals=found[LEAF].totals,
         overlaps={
