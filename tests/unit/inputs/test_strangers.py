@@ -143,6 +143,8 @@ def test_tables_of_every_age(tmp_path: Path, name: str) -> None:
         assert table.index(2).tolist() == ["a", "b"]
         assert set(table.columns) == {"kind", "number"}
         frame = table.frame()
+        assert table.words("number").tolist() == ["1", "2", "3"]
+        assert table.words("kind").tolist() == ["y", "", "x"]
     assert list(frame) == ["kind"]  # numbers are not read
     assert frame["kind"].tolist() == ["y", "", "x"]
 

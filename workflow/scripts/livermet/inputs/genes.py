@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.errors import InputError, Problem
-from livermet.inputs.names import DATED, find_dated
+from livermet.inputs.names import find_dated
 from livermet.inputs.species import ENSEMBL, check_species, restore_case, strip_genome
 from livermet.inputs.told import tell
 from livermet.keys import GENE_ID, IS_HAEMO, IS_MITO, IS_RIBO, SYMBOL
@@ -87,8 +87,9 @@ def identify_genes(adata: AnnData, species: str, where: str = "counts") -> AnnDa
     ids, symbols = strip_genome(adata.var_names), strip_genome(adata.var[SYMBOL])
     check_species(ids, symbols, species, where)
     symbols = _mend_case(adata, symbols, species)
-    _tell_dated(adata, ids, symbols)
-    genes = [_gene_id(identifier, symbol) for identifier, symbol in zip(ids, symbols, strict=True)]
+    dated = frozenset(find_dated(symbols))
+    _tell_dated(adata, ids, symbols, dated)
+    genes = [_gene_id(identifier, symbol, dated) for identifier, symbol in zip(ids, symbols, strict=True)]
     symbols = [symbol or gene for symbol, gene in zip(symbols, genes, strict=True)]
     summed = sum_genes(adata, pd.Index(genes, name=GENE_ID), symbols, where)
     if summed.n_vars < adata.n_vars:
@@ -135,18 +136,19 @@ def sum_genes(adata: AnnData, genes: pd.Index, symbols: list[str], where: str) -
     return anndata.AnnData(counts, obs=adata.obs, var=var, obsm=dict(adata.obsm), uns=dict(adata.uns))
 
 
-def _gene_id(identifier: str, symbol: str) -> str:
+def _gene_id(identifier: str, symbol: str, dated: frozenset[str]) -> str:
     for name in (identifier, symbol):
         if found := ENSEMBL.match(name):
             return found[0]
-    if DATED.fullmatch(symbol) and identifier and not DATED.fullmatch(identifier):
-        return identifier
+    if symbol in dated and identifier not in dated:
+        return identifier or symbol
     return symbol or identifier
 
 
 def _mend_case(adata: AnnData, symbols: list[str], species: str) -> list[str]:
     """Symbols of a mouse as they are written, where a tool put all of them in capitals."""
-    letters = [symbol for symbol in symbols if sum(map(str.isalpha, symbol)) >= 3 and not ENSEMBL.match(symbol)]
+    some = symbols[:: max(1, len(symbols) // 2000)]
+    letters = [symbol for symbol in some if sum(map(str.isalpha, symbol)) >= 3 and not ENSEMBL.match(symbol)]
     if species != "mouse" or len(letters) < 3 or np.mean([one == one.upper() for one in letters]) < 0.95:
         return symbols
     tell(
@@ -158,11 +160,11 @@ def _mend_case(adata: AnnData, symbols: list[str], species: str) -> list[str]:
     return restore_case(symbols)
 
 
-def _tell_dated(adata: AnnData, ids: list[str], symbols: list[str]) -> None:
-    dated = find_dated(symbols)
+def _tell_dated(adata: AnnData, ids: list[str], symbols: list[str], names: frozenset[str]) -> None:
+    dated = [symbol for symbol in symbols if symbol in names]
     if not dated:
         return
-    lost = [symbol for name, symbol in zip(ids, symbols, strict=True) if symbol in dated and not ENSEMBL.match(name)]
+    lost = [symbol for name, symbol in zip(ids, symbols, strict=True) if symbol in names and not ENSEMBL.match(name)]
     known = "their Ensembl ids tell which genes they are" if not lost else f"{len(lost)} of them have no Ensembl id"
     tell(
         adata,

@@ -85,6 +85,22 @@ class Table:
             return read_text(column, stop)
         return None
 
+    def words(self, name: str) -> NDArray[np.object_]:
+        """A column as text, also where it holds numbers (clusters are numbered), "" where a value is missing."""
+        values = self.text(name)
+        if values is not None:
+            return values
+        column = self._item[:][name] if isinstance(self._item, h5py.Dataset) else self._item[name]
+        if not isinstance(column, h5py.Group):
+            return np.array([MISSING if one != one else str(one) for one in column[:].tolist()], dtype=object)
+        if "codes" in column:
+            return _decode(
+                column["codes"][:], np.array([str(one) for one in column["categories"][:].tolist()], dtype=object)
+            )
+        found = np.array([str(one) for one in column["values"][:].tolist()], dtype=object)
+        found[column["mask"][:].astype(bool)] = MISSING
+        return found
+
     def frame(self) -> pd.DataFrame:
         """Every column of text, by its name, under the index."""
         columns = {name: self.text(name) for name in self.columns}

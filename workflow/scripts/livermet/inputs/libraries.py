@@ -20,7 +20,7 @@ from livermet.inputs.droplets import EMPTY_BELOW, UMIS, identify_sums, sum_empty
 from livermet.inputs.files import file_format
 from livermet.inputs.raw import Raw
 from livermet.inputs.readers import assemble, read_counts
-from livermet.inputs.tenx import open_tenx
+from livermet.inputs.tenx import count_barcodes
 from livermet.inputs.told import carry_told, take_told
 from livermet.keys import EMPTY_P_VALUE, IS_EMPTY
 
@@ -90,7 +90,7 @@ def _read(
     path: str | Path, raw_path: str | Path, call_cells: str, corrected: bool, seed: int, names: dict[str, str]
 ) -> tuple[AnnData, pd.DataFrame]:
     if call_cells == "auto" and not str(raw_path) and not corrected:
-        large = file_format(path) in {"10x folder", "10x h5"} and len(open_tenx(path).barcodes) > MANY
+        large = file_format(path) in {"10x folder", "10x h5"} and count_barcodes(path) > MANY
         adata = None if large else read_counts(path)
         raw = Raw(path if adata is None else adata)
         totals = raw.totals()

@@ -18,11 +18,15 @@ EXPRESSED = re.compile(r"(?P<place>D(?:\d+|X|Y))(?P<lab>[A-Z]+)(?P<number>\d+)E"
 ACCESSION = re.compile(r"(?!GM)[A-Z]{1,2}\d{5,6}(?:\.\d+)?")  # AA467197: written so in mice, too
 
 GENOME_PREFIX = re.compile(r"^(?:mm\d+|GRCm\d+|GRCh\d+|hg\d+)[^_]{0,12}_+(?=\w)")
+GENOMES = re.compile(r"^(?:mm\d|GRC[mh]\d|hg\d)", re.MULTILINE)
 
 
 def strip_genome(names: Iterable[str]) -> list[str]:
     """Names without the genome that Cell Ranger puts before them where there are several: mm10___Actb is Actb."""
-    return [GENOME_PREFIX.sub("", name) for name in names]
+    every = list(names)
+    if not GENOMES.search("\n".join(every)):
+        return every
+    return [GENOME_PREFIX.sub("", name) for name in every]
 
 
 def species_of(ids: Iterable[str], symbols: Iterable[str]) -> str | None:

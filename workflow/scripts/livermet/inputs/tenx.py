@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from livermet.errors import InputError, Problem
-from livermet.inputs.files import ANEW, file_format
+from livermet.inputs.files import ANEW, file_format, find_files
 from livermet.inputs.h5ad_matrices import are_pointers
 from livermet.inputs.hdf5 import open_h5, read_text
 from livermet.inputs.integers import as_counts
 from livermet.inputs.names import GENE_EXPRESSION, check_entries, check_names, find_kinds
+from livermet.inputs.texts import read_lines
 
-__all__ = ["BLOCK", "GENE_EXPRESSION", "Block", "H5Matrix", "Matrix", "find_h5_group", "open_tenx"]
+__all__ = ["BLOCK", "GENE_EXPRESSION", "Block", "H5Matrix", "Matrix", "count_barcodes", "find_h5_group", "open_tenx"]
 
 BLOCK = 4_000_000  # entries held at once
 TENX_H5 = "one 10x matrix, in a group 'matrix' (v3) or named after the genome (v2)"
@@ -184,3 +185,11 @@ def open_tenx(path: str | Path, corrected: bool = False) -> Matrix:
     from livermet.inputs.mtx import FolderMatrix
 
     return FolderMatrix(path, corrected) if file_format(path) == "10x folder" else H5Matrix(path, corrected)
+
+
+def count_barcodes(path: str | Path) -> int:
+    """Number of barcodes of a 10x matrix, without its features and entries."""
+    if file_format(path) == "10x folder":
+        return len(read_lines(find_files(path)[1]))
+    with open_h5(path, TENX_H5) as file:
+        return len(file[find_h5_group(str(path), file)]["barcodes"])
