@@ -73,7 +73,7 @@ class Study:
 
     def __init__(self, good: Path, folder: Path) -> None:
         shutil.copytree(good, folder, symlinks=True)
-        self.folder = folder
+        self.good, self.folder = good, folder
         self.config, self.samples, self.data = folder / "config.yaml", folder / "samples.tsv", folder / "data"
 
     def sheet(self, *changes: str, encoding: str = "utf-8") -> Study:
@@ -145,6 +145,14 @@ class Opened:
 
     def read(self, sample: str) -> Any:
         """Counts of a sample, canonical, as the workflow's first step reads them."""
+        return self._library(sample)[0]
+
+    def told(self, sample: str) -> str:
+        """What is to be told of a sample, when it is read."""
+        notices = self._library(sample)[2]
+        return "; ".join(notices["what"] + " (" + notices["evidence"] + ")")
+
+    def _library(self, sample: str) -> Any:
         row = self.sheet.loc[sample]
         return read_library(
             row["path"],
@@ -152,8 +160,9 @@ class Opened:
             sample=sample,
             species=self.config["species"],
             call_cells=self.config["quality"]["call_cells"],
+            counts=self.config["quality"]["counts"],
             seed=self.config["seed"],
-        )[0]
+        )
 
     @cached_property
     def counts(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import scipy.io
 import yaml
 from sklearn.metrics import average_precision_score, f1_score
 from tests.conftest import snakemake
+from tests.strings import text_encodings
 
 pytestmark = pytest.mark.workflow
 
@@ -195,6 +196,13 @@ def test_atlas_follows_the_conventions(results: Path, cells: pd.DataFrame) -> No
     depth = np.asarray(counts.sum(axis=1)).ravel()
     assert np.allclose(np.asarray(np.expm1(atlas.X).sum(axis=1)).ravel(), 1e4, rtol=1e-3)
     assert np.array_equal(depth, atlas.obs["n_umis"].to_numpy())
+
+
+def test_every_text_of_every_h5ad_can_be_read_by_older_anndata(results: Path) -> None:
+    for path in [results / "atlas.h5ad", *sorted((results / "steps").rglob("*.h5ad"))[:3]]:
+        found = text_encodings(path)
+        assert len(found) >= 4, path
+        assert set(found.values()) <= {"string-array", "string"}, path
 
 
 def test_counts_are_those_of_the_input(results: Path) -> None:

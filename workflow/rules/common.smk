@@ -28,14 +28,17 @@ BENCHMARKS = f"{RESULTS}/benchmarks"
 QUALITY = {
     key: value
     for key, value in config["quality"].items()
-    if key not in ("ambient", "call_cells")
+    if key not in ("ambient", "call_cells", "counts")
 }
 SAMPLES = list(SHEET.index)
 MACROPHAGES = config["macrophages"]["states"] or []
 QUESTIONS = [question["name"] for question in config["design"]["questions"]]
 
 # What steps have to tell; a step with notices of its own adds its table here.
-NOTICES = [f"{STEPS}/{step}/notices.tsv" for step in ("merge_samples", "check_cells")]
+NOTICES = [
+    *(f"{STEPS}/read_sample/{sample}.notices.tsv" for sample in SAMPLES),
+    *(f"{STEPS}/{step}/notices.tsv" for step in ("merge_samples", "check_cells")),
+]
 
 
 wildcard_constraints:

@@ -11,6 +11,7 @@ rule read_sample:
     output:
         counts=f"{STEPS}/read_sample/{{sample}}.h5ad",
         empty=f"{STEPS}/read_sample/{{sample}}.empty.parquet",
+        notices=f"{STEPS}/read_sample/{{sample}}.notices.tsv",
     log:
         f"{LOGS}/read_sample/{{sample}}.log",
     benchmark:
@@ -25,6 +26,7 @@ rule read_sample:
         raw_path=lambda wildcards: SHEET.loc[wildcards.sample, "raw_path"],
         species=config["species"],
         call_cells=config["quality"]["call_cells"],
+        counts=config["quality"]["counts"],
         seed=config["seed"],
     script:
         "../scripts/read_sample.py"

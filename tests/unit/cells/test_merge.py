@@ -172,14 +172,41 @@ def test_sample_with_a_handful_of_cells_says_how_many(parts: tuple) -> None:
 def test_known_doublets_check_the_scores(parts: tuple) -> None:
     counts, qualities, soups = parts
     qualities[0] = qualities[0].assign(known_doublet=["doublet", "singlet", "singlet"], doublet_score=[0.5, 0.7, 0.2])
-    [told] = merge_samples(counts, qualities, soups, SHEET).notices.to_dict("records")
+    told = merge_samples(counts, qualities, soups, SHEET).notices.to_dict("records")[-1]
     assert (told["sample"], told["level"]) == ("s2", "quiet")
     assert "knows 1 doublets of sample s2" in told["what"]
     assert "in 50% of pairs" in told["evidence"]
 
 
 def test_nothing_to_tell(parts: tuple) -> None:
-    assert merge_samples(*parts, SHEET).notices.empty
+    counts, qualities, soups = parts
+    again = counts[0].copy()
+    again.X = again.X * 2
+    again.obs = again.obs.assign(sample="s1", barcode=[f"C{number}" for number in range(3)])
+    again.obs_names = [f"s1_C{number}" for number in range(3)]
+    both = [counts[0], again], [qualities[0], quality(again, [True] * 3)], [soups[0], soup(again)]
+    assert merge_samples(*both, SHEET).notices.empty
+
+
+def test_genes_that_a_sample_lacks_are_told(parts: tuple) -> None:
+    told = merge_samples(*parts, SHEET).notices.set_index("sample")
+    assert list(told.index) == ["s2", "s1"]
+    assert told.loc["s2", "what"] == "Sample s2 lacks 1 of the 4 genes of the study; they count as 0 in it."
+    # of s1's 210 UMIs in kept cells 70 lie in Ccc; of s2's 30, 8 lie in Aaa
+    assert told.loc["s2", "evidence"] == "samples that have them hold 33.33% of their UMIs in them, most in Ccc"
+    assert told.loc["s1", "evidence"] == "samples that have them hold 26.67% of their UMIs in them, most in Aaa"
+    assert set(told["level"]) == {"loud"}
+
+
+def test_genes_named_as_in_no_other_sample_are_refused(parts: tuple) -> None:
+    counts, qualities, soups = parts
+    other = sample("s1", {"Xkr4": "Xkr4", "Rp1": "Rp1", "mt-Nd1": "mt-Nd1"}, [[10, 20, 30], [40, 50, 60]])
+    alone = [counts[0], other], qualities, [soups[0], soup(other)]
+    with pytest.raises(
+        InputError, match=r"sample 's1': 3 of its 3 genes are in no other sample .*like Xkr4, Rp1"
+    ) as error:
+        merge_samples(*alone, SHEET)
+    assert len(error.value.problems) == 2
 
 
 def test_no_cell_in_any_sample(parts: tuple) -> None:
@@ -212,7 +239,7 @@ def test_real_samples_merge_to_one_gene_space(real_data: Path) -> None:
     folder = real_data / "zilionis_lung"
     sheet = pd.read_csv(folder / "samples.tsv", sep="\t", dtype=str).set_index("sample")
     samples = [read_sample(folder / path, sample=name, species="mouse") for name, path in sheet["path"].items()]
-    settings = {**Quality().model_dump(exclude={"ambient", "call_cells"}), "min_umis": 300}
+    settings = {**Quality().model_dump(exclude={"ambient", "call_cells", "counts"}), "min_umis": 300}
     assessed = [
         assess_quality(adata, None, sample=name, seed=1, **settings)
         for name, adata in zip(sheet.index, samples, strict=True)

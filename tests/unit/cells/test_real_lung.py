@@ -48,7 +48,11 @@ def lung(real_data: Path) -> Lung:
     for sample, path in sheet["path"].items():
         samples.append(read_sample(folder / path, sample=str(sample), species="mouse"))
         quality, soup = assess_quality(
-            samples[-1], None, sample=str(sample), seed=1, **Quality().model_dump(exclude={"ambient", "call_cells"})
+            samples[-1],
+            None,
+            sample=str(sample),
+            seed=1,
+            **Quality().model_dump(exclude={"ambient", "call_cells", "counts"}),
         )
         qualities.append(quality)
         soups.append(soup)

@@ -44,7 +44,7 @@ def write_mtx(path: Path, genes_by_cells: np.ndarray, kind: str = "integer") -> 
     """A matrix market file, as 10x writes it: features in rows, column by column."""
     rows, columns = np.nonzero(genes_by_cells)
     order = np.lexsort((rows, columns))
-    lines = [f"{r + 1} {c + 1} {genes_by_cells[r, c]:g}" for r, c in zip(rows[order], columns[order], strict=True)]
+    lines = [f"{r + 1} {c + 1} {genes_by_cells[r, c]:.15g}" for r, c in zip(rows[order], columns[order], strict=True)]
     head = f"%%MatrixMarket matrix coordinate {kind} general\n%\n"
     shape = genes_by_cells.shape
     write_gz(path, head + "\n".join([f"{shape[0]} {shape[1]} {len(lines)}", *lines]) + "\n")

@@ -12,7 +12,8 @@ import scipy.sparse as sp
 from tests.unit.inputs.conftest import GENES
 
 from livermet.errors import InputError
-from livermet.inputs.genes import count_gene_like, identify_genes, species_of
+from livermet.inputs.genes import count_gene_like, identify_genes
+from livermet.inputs.species import species_of
 
 
 def counts_of(ids: list[str], symbols: list[str], values: list[list[int]] | None = None) -> anndata.AnnData:

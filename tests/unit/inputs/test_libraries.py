@@ -52,14 +52,14 @@ def test_cells_of_a_raw_matrix(
     monkeypatch.setattr(tenx, "BLOCK", 5000)
     end = {write_folder: "", write_h5: ".h5", write_h5ad: ".h5ad"}[write]  # type: ignore[index]
     path = write(tmp_path / f"raw{end}", droplets)  # type: ignore[operator]
-    counts, empty = read_library(path, "", call_cells="auto", seed=1, **NAMES)
+    counts, empty, _ = read_library(path, "", call_cells="auto", seed=1, **NAMES)
     large = [name for name in droplets if droplets[name].sum() > 100]
     assert counts.obs["barcode"].tolist() == large
     np.testing.assert_array_equal(counts.X.toarray(), droplets[large].to_numpy().T)
     np.testing.assert_array_equal(counts.obs["is_empty"], [name.startswith("BIG") for name in large])
     small = [name for name in droplets if 0 < droplets[name].sum() <= 100]
     np.testing.assert_array_equal(empty["umis"], droplets[small].sum(axis=1))
-    again, _ = read_library(path, "", call_cells="auto", seed=1, **NAMES)
+    again, _, _ = read_library(path, "", call_cells="auto", seed=1, **NAMES)
     pd.testing.assert_frame_equal(again.obs, counts.obs)
 
 
@@ -67,10 +67,10 @@ def test_a_large_matrix_is_not_read_whole(
     tmp_path: Path, droplets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_h5(tmp_path / "raw.h5", droplets)
-    counts, empty = read_library(path, "", call_cells="auto", seed=1, **NAMES)
+    counts, empty, _ = read_library(path, "", call_cells="auto", seed=1, **NAMES)
     monkeypatch.setattr(libraries, "MANY", 100)
-    monkeypatch.setattr(libraries, "read_counts", lambda path: pytest.fail("read whole"))
-    again, empty_again = read_library(path, "", call_cells="auto", seed=1, **NAMES)
+    monkeypatch.setattr(libraries, "read_counts", lambda *_: pytest.fail("read whole"))
+    again, empty_again, _ = read_library(path, "", call_cells="auto", seed=1, **NAMES)
     assert (again.X != counts.X).nnz == 0
     pd.testing.assert_frame_equal(again.obs, counts.obs)
     pd.testing.assert_frame_equal(empty_again, empty)
@@ -78,8 +78,8 @@ def test_a_large_matrix_is_not_read_whole(
 
 def test_every_tested_barcode_keeps_its_reason(tmp_path: Path, droplets: pd.DataFrame) -> None:
     path = write_h5(tmp_path / "raw.h5", droplets)
-    counts, empty = read_library(path, "", call_cells="auto", seed=1, **NAMES)
-    settings = Quality(min_umis=100, min_genes=10).model_dump(exclude={"ambient", "call_cells"})
+    counts, empty, _ = read_library(path, "", call_cells="auto", seed=1, **NAMES)
+    settings = Quality(min_umis=100, min_genes=10).model_dump(exclude={"ambient", "call_cells", "counts"})
     table, soup = assess_quality(counts, empty, sample="s", seed=1, **settings)
     big = counts.obs["is_empty"].to_numpy()
     assert table.loc[big, "drop_reason"].str.match(r"empty droplet \(p [\d.e-]+\)").all()
@@ -95,11 +95,11 @@ def test_cells_are_taken_as_they_are(tmp_path: Path, droplets: pd.DataFrame) -> 
     filtered = write_h5(tmp_path / "cells.h5", droplets.filter(like="CELL"))
     plain = read_sample(filtered, **NAMES)
     for path, raw_path, call in ((filtered, "", "auto"), (filtered, raw, "auto"), (filtered, "", "never")):
-        counts, empty = read_library(path, raw_path, call_cells=call, seed=1, **NAMES)
+        counts, empty, _ = read_library(path, raw_path, call_cells=call, seed=1, **NAMES)
         assert (counts.X != plain.X).nnz == 0
         pd.testing.assert_frame_equal(counts.obs, plain.obs)
         pd.testing.assert_frame_equal(empty, sum_empty_droplets(raw_path, plain, **NAMES))
-    counts, empty = read_library(raw, "", call_cells="never", seed=1, **NAMES)
+    counts, empty, _ = read_library(raw, "", call_cells="never", seed=1, **NAMES)
     assert counts.n_obs == droplets.shape[1]
     assert len(empty) == 0
 
@@ -114,7 +114,9 @@ def test_antibodies_are_set_apart_in_a_raw_matrix(tmp_path: Path, droplets: pd.D
     antibody = pd.DataFrame(1000, index=["CD8_TotalSeq"], columns=droplets.columns)  # more than all genes together
     types = ["Gene Expression"] * N_GENES + ["Antibody Capture"]
     path = write_h5(tmp_path / "raw.h5", pd.concat([droplets, antibody]), types=types)
-    counts, empty = read_library(path, "", call_cells="auto", seed=1, **NAMES)
-    alone, empty_alone = read_library(write_h5(tmp_path / "genes.h5", droplets), "", call_cells="auto", seed=1, **NAMES)
+    counts, empty, _ = read_library(path, "", call_cells="auto", seed=1, **NAMES)
+    alone, empty_alone, _ = read_library(
+        write_h5(tmp_path / "genes.h5", droplets), "", call_cells="auto", seed=1, **NAMES
+    )
     pd.testing.assert_frame_equal(counts.obs, alone.obs)
     pd.testing.assert_frame_equal(empty, empty_alone)

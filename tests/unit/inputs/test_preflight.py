@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from tests.conftest import ROOT
 from tests.unit.inputs.conftest import write_folder, write_gz, write_h5, write_h5ad, write_table
 
 from livermet.inputs.readers import peek
@@ -72,7 +75,7 @@ def test_entries_that_lack(tmp_path: Path, matrix: pd.DataFrame) -> None:
 def test_barcodes_of_another_run(tmp_path: Path, matrix: pd.DataFrame) -> None:
     folder = write_folder(tmp_path / "misfit", matrix)
     write_gz(folder / "barcodes.tsv.gz", "A\nB\n")
-    assert "12 features and 2 barcodes" in said(folder)
+    assert "12 features in features.tsv.gz and 2 barcodes in barcodes.tsv.gz" in said(folder)
 
 
 def test_features_that_are_no_genes(tmp_path: Path, matrix: pd.DataFrame) -> None:
@@ -98,3 +101,19 @@ def test_real_inputs_pass_at_once(real_data: Path) -> None:
     for path in paths:
         peek(path, "x")
     assert (time.process_time() - started) / len(paths) < 0.15
+
+
+def test_a_look_loads_nothing_heavy(tmp_path: Path, matrix: pd.DataFrame) -> None:
+    paths = [
+        write_folder(tmp_path / "f", matrix),
+        write_h5(tmp_path / "f.h5", matrix),
+        write_h5ad(tmp_path / "f.h5ad", matrix),
+        write_table(tmp_path / "f.csv", matrix),
+    ]
+    code = (
+        "import sys; sys.path.insert(0, 'workflow/scripts'); from livermet.inputs.readers import peek\n"
+        f"said = [peek(path, 'x') for path in {[str(path) for path in paths]}]\n"
+        "print(said, [name for name in ('anndata', 'scanpy', 'numba', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[[], [], [], []] []"

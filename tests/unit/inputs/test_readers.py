@@ -14,7 +14,7 @@ import scipy.io
 from tests.unit.inputs.conftest import write_folder, write_h5, write_h5ad, write_table
 
 from livermet.errors import InputError
-from livermet.inputs import tenx
+from livermet.inputs import h5ad_matrices, tenx
 from livermet.inputs.readers import find_files, read_counts
 
 
@@ -51,7 +51,9 @@ def test_v2_folder_is_found_by_its_own_names(tmp_path: Path, matrix: pd.DataFram
 def test_two_matrices_in_a_folder_are_refused(tmp_path: Path, matrix: pd.DataFrame) -> None:
     folder = write_folder(tmp_path / "both", matrix, prefix="a_")
     (folder / "b_matrix.mtx.gz").write_bytes((folder / "a_matrix.mtx.gz").read_bytes())
-    with pytest.raises(InputError, match=r"2 files end with matrix\.mtx\.gz"):
+    with pytest.raises(
+        InputError, match=r"2 files end with matrix\.mtx or matrix\.mtx\.gz: .*name the matrix itself as the path"
+    ):
         read_counts(folder)
 
 
@@ -126,12 +128,10 @@ def test_what_is_no_count_is_refused_with_its_place(
 def test_offender_beyond_the_first_values_of_an_h5ad_has_its_place(
     tmp_path: Path, matrix: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from livermet.inputs import annotated
-
     path = write_h5ad(tmp_path / "late.h5ad", matrix)
     with h5py.File(path, "r+") as file:
         file["X/data"][-1] = 0.5
-    monkeypatch.setattr(annotated, "SAMPLE_SIZE", 4)
+    monkeypatch.setattr(h5ad_matrices, "SAMPLE_SIZE", 4)
     with pytest.raises(InputError, match=r"row AAACGGGCACTTAAGC-1, column \S+: a fractional value"):
         read_counts(path)
 

@@ -69,6 +69,11 @@ class Quality(Section):
         description="auto: where `path` is a raw matrix (no `raw_path`, and most barcodes hold next to nothing) cells are "
         "told from empty droplets; never: every barcode is taken for a cell",
     )
+    counts: Literal["raw", "corrected"] = Field(
+        "raw",
+        description="raw: counts are whole numbers as they were counted; corrected: CellBender or SoupX took ambient RNA away "
+        "beforehand, so fractions are taken, and rounded so that sums are kept (normalised values are refused none the less)",
+    )
     min_cells_per_sample: int = Field(50, ge=1, description="a sample that keeps fewer cells is set aside, by name")
 
 

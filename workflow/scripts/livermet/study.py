@@ -109,7 +109,8 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
     if inspect and not simulated:
         for sample, row in sheet.iterrows():
             for path in filter(None, (row[PATH], row[RAW_PATH])):
-                problems += peek(path, where=f"sample '{sample}'")
+                corrected = path == row[PATH] and config["quality"]["counts"] == "corrected"
+                problems += peek(path, f"sample '{sample}'", config["species"], corrected)
         problems += find_duplicates({str(sample): str(path) for sample, path in sheet[PATH].items()})
     if problems:
         raise InputError(problems)

@@ -16,7 +16,7 @@ from livermet.cells.barcodes.quality import assess_quality, drop_counts, measure
 from livermet.settings import Quality
 from livermet.step import load, save
 
-SETTINGS = Quality().model_dump(exclude={"ambient", "call_cells"})
+SETTINGS = Quality().model_dump(exclude={"ambient", "call_cells", "counts"})
 MIXED = {"lymphocyte": 250, "neutrophil": 60, "macrophage": 200, "platelet": 40}
 
 

@@ -14,6 +14,7 @@ from livermet.cells.barcodes.correct import LEFT, UNCORRECTED
 from livermet.cells.barcodes.dead_samples import SET_ASIDE
 from livermet.cells.barcodes.quality import drop_counts
 from livermet.cells.barcodes.twins import find_shared_barcodes, find_twins
+from livermet.cells.gene_spaces import compare_gene_spaces
 from livermet.errors import InputError, Problem
 from livermet.inputs.genes import is_ensembl, mark_genes, sum_genes
 from livermet.keys import (
@@ -84,12 +85,12 @@ def merge_samples(
         sheet and input; all barcodes with their mouse; one row a sample; genes x samples, ambient profiles. Of corrected
         counts, obs `n_umis` and `n_genes` are those that are left, `ambient_fraction` what may be ambient among them still
         (what was found stands with the barcodes), and layers["uncorrected"] are the counts as they were read.
-        Notices of samples that were set aside and of samples that share barcodes.
+        Notices of samples that were set aside, that lack genes, and that share barcodes.
 
     Raises
     ------
     InputError
-        Where no sample has a cell left, or two samples are the same library.
+        Where no sample has a cell left, two samples are the same library, or one names its genes as no other does.
     """
     import anndata
 
@@ -115,6 +116,7 @@ def merge_samples(
         _widen(adata, genes.index, np.flatnonzero(keep), name)
         for adata, keep, name in zip(unified, kept, names, strict=True)
     ]
+    spaces = compare_gene_spaces(blocks, [adata.var_names for adata in unified], genes, names)
     obs = pd.concat([table.loc[keep] for table, keep in zip(qualities, kept, strict=True)])
     obs = obs.drop(columns=[KEPT, "drop_reason", KIND], errors="ignore")
     for column in sheet.columns.drop(list(NOT_IN_OBS), errors="ignore"):
@@ -131,6 +133,7 @@ def merge_samples(
     notices = tabulate(
         [
             *_tell_set_aside(samples_table),
+            *spaces,
             *_tell_known_doublets(qualities, names),
             *find_shared_barcodes(qualities, sheet),
         ]

@@ -6,23 +6,25 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import anndata
-import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
 from livermet.errors import InputError, Problem
-from livermet.inputs.files import reading
-from livermet.inputs.genes import is_ensembl
-from livermet.inputs.integers import EXPECTED, REMEDY, as_counts, describe, first_offender
+from livermet.inputs.genes import count_gene_like, is_ensembl
+from livermet.inputs.h5ad_matrices import first_entries, matrix_shape, read_matrix
+from livermet.inputs.h5ad_tables import Table
+from livermet.inputs.hdf5 import open_h5
+from livermet.inputs.integers import CORRECTED, EXPECTED, REMEDY, explain, first_offender
+from livermet.inputs.names import check_names, find_kinds
+from livermet.inputs.plausible import cells_of, scale_of, unlike_counts
 
 log = logging.getLogger("livermet")
 
-PLACES = ("layers/counts", "X", "raw/X")  # in the order of preference
+H5AD = "an .h5ad as anndata writes it"
+PLACES = ("layers/counts", "layers/raw_counts", "X", "raw/X")  # in the order of preference
 SYMBOL_COLUMNS = ("symbol", "gene_symbol", "gene_symbols", "gene_name", "gene_names", "feature_name", "gene_short_name")
 TYPE_COLUMNS = ("feature_types", "feature_type")
-SAMPLE_SIZE = 50_000
 # Columns in which the usual tools say which droplets hold cells of two tags or donors: Seurat, hashsolo, demuxlet, vireo.
 TAG_COLUMNS = (
     "hto_classification.global", "hto_classification_global", "multi_classification", "hashsolo_classification",
@@ -33,73 +35,136 @@ NO_WORDS = frozenset({"", "negative", "unassigned", "ambiguous", "amb", "unknown
 DOUBLET, SINGLET = "doublet", "singlet"
 
 
-def first_values(item: Any) -> np.ndarray[Any, Any]:
-    """Some of the first values of a matrix in an open h5ad, sparse or dense."""
-    data = item["data"] if isinstance(item, h5py.Group) else item
-    if data.ndim == 1:
-        return np.asarray(data[:SAMPLE_SIZE])
-    return np.asarray(data[: max(1, SAMPLE_SIZE // max(1, data.shape[1]))]).ravel()
-
-
-def find_counts(path: str, file: Any) -> str:
+def find_counts(path: str, file: Any, corrected: bool = False) -> str:
     """Which matrix of an open h5ad holds raw counts, judged by its first values.
+
+    Parameters
+    ----------
+    path
+        Named in messages.
+    file
+        The open h5ad.
+    corrected
+        Fractions are taken, too, where they are not normalised values.
 
     Raises
     ------
     InputError
         Where none does; says what each place holds instead.
     """
-    seen = []
+    seen, remedy = [], REMEDY
     for place in PLACES:
         if place not in file:
             continue
-        values = first_values(file[place])
-        offender = first_offender(values)
-        if offender is None:
+        found, mend = _unfit(*first_entries(path, place, file[place]), corrected)
+        if not found:
             return place
-        seen.append(f"{place} holds {describe(float(values[offender]))}")
+        seen.append(f"{place} holds {found}")
+        remedy = mend if mend == CORRECTED else remedy
     found = "; ".join(seen) or "no matrix"
-    raise InputError(Problem(path, found, f'{EXPECTED}, in layers["counts"], X or raw', REMEDY))
+    raise InputError(Problem(path, found, f'{EXPECTED}, in layers["counts"], X or raw', remedy))
 
 
-def read_h5ad(path: str | Path) -> tuple[sp.csr_matrix, pd.Index, pd.DataFrame]:
+def _unfit(cells: np.ndarray[Any, Any], values: np.ndarray[Any, Any], corrected: bool) -> tuple[str, str]:
+    """Why values cannot be counts, and the remedy; "" where they can."""
+    offender = first_offender(values, corrected)
+    if offender is not None:
+        return explain(values, offender, cells)
+    groups = cells_of(cells, values)
+    if values.dtype.kind == "f" and first_offender(values) is not None:
+        scale = scale_of(groups)
+        return (f"fractional values, which are {scale} and no corrected counts" if scale else "", REMEDY)
+    return unlike_counts(groups), REMEDY
+
+
+def read_h5ad(
+    path: str | Path, corrected: bool = False
+) -> tuple[sp.csr_matrix, pd.Index, pd.DataFrame, list[tuple[str, str]]]:
     """Read the raw counts of an h5ad.
 
     Parameters
     ----------
     path
         The file.
+    corrected
+        Take fractions, too.
 
     Returns
     -------
     tuple
-        Cells x features csr (int32), barcodes, feature table with columns `id`, `symbol`, `type`.
+        Cells x features csr (int32; float64 where fractions are taken), barcodes, feature table with columns `id`, `symbol`,
+        `type`, and what is to be told (what, evidence).
 
     Raises
     ------
     InputError
-        Where the file is broken or no matrix of it holds raw counts.
+        Where the file is broken, not to be trusted, or no matrix of it holds raw counts.
     """
-    with reading(path), h5py.File(path, "r") as file:
-        place = find_counts(str(path), file)
-        element = file[place]
-        matrix = anndata.io.read_elem(element)
-        obs = anndata.io.read_elem(file["obs"])
-        var = anndata.io.read_elem(file["raw/var" if place == "raw/X" else "var"])
+    path = str(path)
+    with open_h5(path, H5AD) as file:
+        place = find_counts(path, file, corrected)
+        barcodes = Table(file["obs"]).index()
+        features = feature_table(Table(file["raw/var" if place == "raw/X" else "var"]).frame())
+        check_names(path, barcodes.tolist(), "barcode")
+        check_names(path, [one or two for one, two in zip(features["id"], features["symbol"], strict=True)], "feature")
+        check_sides(path, place, matrix_shape(path, place, file[place]), len(barcodes), barcodes, features)
+        counts = read_matrix(path, place, file[place], barcodes, features["symbol"].to_numpy(), corrected)
+        others = [name for name in PLACES if name in file and name != place]
     log.info("%s: raw counts taken from %s", path, place)
-    counts = sp.csr_matrix(matrix)
-    if counts.shape != (len(obs), len(var)):
-        raise InputError(Problem(str(path), f"{place} is {counts.shape}, obs x var is {(len(obs), len(var))}"))
-    features = feature_table(var)
+    told = []
+    if place != "X" and others:
+        told.append(
+            (f"Counts were taken from {_spell(place)} of the h5ad, not from X.", f"it also has {', '.join(others)}")
+        )
+    return counts, pd.Index(barcodes), features, told
 
-    def locate(position: int) -> str:
-        row = int(np.searchsorted(counts.indptr, position, side="right")) - 1
-        return f"{path}, {place}, row {obs.index[row]}, column {features['symbol'].iloc[counts.indices[position]]}"
 
-    data = as_counts(counts.data, locate)
-    counts = sp.csr_matrix((data, counts.indices, counts.indptr), shape=counts.shape)
-    counts.sum_duplicates()
-    return counts, pd.Index(obs.index.astype(str)), features
+def _spell(place: str) -> str:
+    return 'layers["' + place.split("/")[1] + '"]' if place.startswith("layers/") else "raw"
+
+
+def check_sides(
+    path: str, place: str, shape: tuple[int, int], n_obs: int, barcodes: np.ndarray[Any, Any], features: pd.DataFrame
+) -> None:
+    """Refuse a matrix that does not fit its tables, or that stands on its side.
+
+    Parameters
+    ----------
+    path, place
+        Named in messages.
+    shape
+        Of the matrix.
+    n_obs
+        Rows of obs.
+    barcodes
+        Names of the first of them, or of all.
+    features
+        As :func:`feature_table` gives them.
+
+    Raises
+    ------
+    InputError
+        With both shapes, or names of both sides.
+    """
+    if shape != (n_obs, len(features)):
+        raise InputError(
+            Problem(
+                f"{path}, {place}",
+                f"its shape is {shape}, obs and var have {n_obs} and {len(features)} rows",
+                "one row a cell of obs, one column a gene of var",
+                "Write the file anew with anndata",
+            )
+        )
+    rows, columns = (count_gene_like([str(name) for name in names[:2000]]) for names in (barcodes, features["symbol"]))
+    if rows >= 3 and rows > 5 * columns and not is_ensembl(features["id"][:100]).any():
+        raise InputError(
+            Problem(
+                path,
+                f"obs is named like genes ({', '.join(map(str, barcodes[:3]))}), var like cells",
+                "cells in obs and genes in var",
+                "Turn it round: adata.T",
+            )
+        )
 
 
 def feature_table(var: pd.DataFrame) -> pd.DataFrame:
@@ -107,21 +172,24 @@ def feature_table(var: pd.DataFrame) -> pd.DataFrame:
 
     The id is the column (or the index) with the most Ensembl ids; the symbol a column that goes by one of the usual
     names, else the index.
+
+    Parameters
+    ----------
+    var
+        Columns of text under the index.
     """
-    text = {"": pd.Series(var.index.astype(str))}
-    for name in var.columns:
-        if var[name].dtype.kind in "OSU" or isinstance(var[name].dtype, pd.CategoricalDtype | pd.StringDtype):
-            text[str(name)] = pd.Series(var[name].astype(str).to_numpy())
-    shares = {name: is_ensembl(column).mean() if len(column) else 0.0 for name, column in text.items()}
+    text = {"": pd.Series(var.index.astype(str))} | {str(name): pd.Series(var[name].to_numpy()) for name in var}
+    step = max(1, len(var) // 2000)
+    shares = {name: is_ensembl(column[::step]).mean() if len(column) else 0.0 for name, column in text.items()}
     best = max(shares, key=lambda name: shares[name])
     identifier = best if shares[best] > 0.5 else ""
     lower = {name.lower(): name for name in text if name}
     named = next((lower[name] for name in SYMBOL_COLUMNS if name in lower and lower[name] != identifier), "")
-    symbol = named  # the index where no column goes by a known name, even if that holds the ids
+    # The index where no column goes by a known name, even if that holds the ids; "nan" is what text makes of no symbol.
+    symbol = text[named].where(text[named] != "nan", "")
     kind = next((lower[name] for name in TYPE_COLUMNS if name in lower), None)
-    return pd.DataFrame(
-        {"id": text[identifier], "symbol": text[symbol], "type": "Gene Expression" if kind is None else text[kind]}
-    )
+    kinds = find_kinds(text[identifier], symbol, None if kind is None else text[kind].tolist())
+    return pd.DataFrame({"id": text[identifier], "symbol": symbol, "type": kinds})
 
 
 def read_known_doublets(path: str | Path) -> pd.Series | None:
@@ -137,14 +205,16 @@ def read_known_doublets(path: str | Path) -> pd.Series | None:
     pandas.Series or None
         Index barcode: "doublet", "singlet" or "" (not told). None where no such column names a doublet.
     """
-    with reading(path), h5py.File(path, "r") as file:
-        obs = anndata.io.read_elem(file["obs"])
-    for name in obs.columns:
-        if str(name).lower() not in TAG_COLUMNS:
+    with open_h5(path, H5AD) as file:
+        obs = Table(file["obs"])
+        barcodes = obs.index()
+        columns = {name: obs.text(name) for name in obs.columns if name.lower() in TAG_COLUMNS}
+    for name, values in columns.items():
+        if values is None:
             continue
-        words = obs[name].astype(str).str.strip().str.lower()
+        words = pd.Series(values).astype(str).str.strip().str.lower()
         if words.isin(DOUBLET_WORDS).any():
             said = np.select([words.isin(DOUBLET_WORDS), words.isin(NO_WORDS)], [DOUBLET, ""], SINGLET)
             log.info("%s: obs['%s'] knows %d doublets", path, name, (said == DOUBLET).sum())
-            return pd.Series(said, index=obs.index.astype(str))
+            return pd.Series(said, index=pd.Index(barcodes))
     return None

@@ -12,6 +12,7 @@ import pandas as pd
 from livermet.errors import InputError, Problem
 from livermet.inputs.annotated import read_known_doublets
 from livermet.inputs.genes import identify_genes
+from livermet.inputs.names import check_barcodes
 from livermet.inputs.readers import read_counts
 from livermet.keys import BARCODE, CELL, IS_HAEMO, IS_MITO, IS_RIBO, KNOWN_DOUBLET, SAMPLE
 
@@ -51,21 +52,16 @@ def read_sample(path: str | Path, *, sample: str, species: str) -> AnnData:
 def canonicalise(adata: AnnData, path: str | Path, *, sample: str, species: str) -> AnnData:
     """The canonical form of counts that are read: see :func:`read_sample`."""
     where = f"sample '{sample}', {path}"
-    if adata.n_obs == 0:
-        raise InputError(Problem(where, "no cell", "at least one barcode", "Leave the sample out of the sheet"))
     barcodes = adata.obs_names.astype(str)
-    if barcodes.has_duplicates:
-        twice = barcodes[barcodes.duplicated()].unique()
+    check_barcodes(where, barcodes)
+    if not adata.n_vars:
         raise InputError(
-            Problem(
-                where,
-                f"{len(twice)} barcodes stand there more than once, such as {', '.join(twice[:3])}",
-                "every barcode once",
-                "Were several lanes put together? Give each lane a row of the sheet",
-            )
+            Problem(where, "no gene", "at least one gene", "Give the feature table that the counts belong to")
         )
     if not adata.X.nnz:
-        raise InputError(Problem(where, "every count is 0", "counts"))
+        raise InputError(
+            Problem(where, "every count is 0", "counts", "Was the sample sequenced? Leave it out of the sheet")
+        )
     names = pd.Index([f"{sample}_{barcode}" for barcode in barcodes], name=CELL)
     adata.obs = pd.DataFrame({SAMPLE: sample, BARCODE: np.asarray(barcodes, dtype=object)}, index=names)
     known = read_known_doublets(path) if str(path).endswith(".h5ad") else None

@@ -12,17 +12,17 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.errors import InputError, Problem
+from livermet.inputs.names import find_dated
+from livermet.inputs.species import ENSEMBL, check_species, restore_case, strip_genome
+from livermet.inputs.told import tell
 from livermet.keys import GENE_ID, IS_HAEMO, IS_MITO, IS_RIBO, SYMBOL
+from livermet.notices import LOUD, QUIET
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 log = logging.getLogger("livermet")
 
-# Ensembl's stable ids: ENS, a species code (none for human), G, eleven digits, perhaps a version.
-ENSEMBL = re.compile(r"ENS(?P<species>[A-Z]{0,4})G\d{11}")
-ENSEMBL_SPECIES = {"MUS": "mouse", "": "human"}
-GENOME_PREFIX = re.compile(r"^(?:mm\d+|GRCm\d+|GRCh\d+|hg\d+)[^_]{0,12}_+(?=\w)")
 
 # The 13 protein-coding genes of the mouse mitochondrion (Ensembl, GRCm39, chromosome MT), for tables without symbols.
 MOUSE_MITOCHONDRIAL = {
@@ -61,34 +61,6 @@ def count_gene_like(names: Iterable[str]) -> int:
     return sum(1 for name in names if GENE_LIKE.fullmatch(name) or name.lower() in FAMILIAR)
 
 
-def species_of(ids: Iterable[str], symbols: Iterable[str]) -> str | None:
-    """Species by evidence: Ensembl ids where there are any, else how the symbols are written.
-
-    Returns
-    -------
-    str or None
-        "mouse", "human", "mixed" where each holds more than a twentieth, another Ensembl species code, or None where the
-        names do not tell.
-    """
-    codes = [found["species"] for name in ids if (found := ENSEMBL.match(name))]
-    votes: dict[str, int] = {}
-    for code in codes:
-        species = ENSEMBL_SPECIES.get(code, f"Ensembl species code {code}")
-        votes[species] = votes.get(species, 0) + 1
-    if not votes:
-        # Mouse symbols are written Cd3e, human ones CD3E; what begins with a digit (RIKEN clones) is mouse's.
-        letters = [symbol for symbol in symbols if sum(map(str.isalpha, symbol)) >= 3 and not ENSEMBL.match(symbol)]
-        mouse = sum(1 for symbol in letters if re.match(r"[A-Z][a-z]|mt-[A-Z][a-z]|\d{7}[A-Z]\d\dRik", symbol))
-        human = sum(1 for symbol in letters if symbol == symbol.upper() or re.match(r"C\d+orf", symbol))
-        votes = {name: number for name, number in (("mouse", mouse), ("human", human)) if number}
-        if sum(votes.values()) < max(3, len(letters) / 2):
-            return None
-    ranked = sorted(votes, key=lambda name: votes[name], reverse=True)
-    if len(ranked) > 1 and votes[ranked[1]] > 0.05 * sum(votes.values()):
-        return "mixed"
-    return ranked[0]
-
-
 def identify_genes(adata: AnnData, species: str, where: str = "counts") -> AnnData:
     """Give every gene its id, its symbol and its marks.
 
@@ -112,22 +84,24 @@ def identify_genes(adata: AnnData, species: str, where: str = "counts") -> AnnDa
     InputError
         Where the names speak of another species, do not tell a species, or hold no mitochondrial gene.
     """
-    ids = [GENOME_PREFIX.sub("", name) for name in adata.var_names]
-    symbols = [GENOME_PREFIX.sub("", name) for name in adata.var[SYMBOL]]
-    _check_species(species_of(ids, symbols), species, [*symbols[:3]], where)
-    genes = [_gene_id(identifier, symbol) for identifier, symbol in zip(ids, symbols, strict=True)]
+    ids, symbols = strip_genome(adata.var_names), strip_genome(adata.var[SYMBOL])
+    check_species(ids, symbols, species, where)
+    symbols = _mend_case(adata, symbols, species)
+    dated = frozenset(find_dated(symbols))
+    _tell_dated(adata, ids, symbols, dated)
+    genes = [_gene_id(identifier, symbol, dated) for identifier, symbol in zip(ids, symbols, strict=True)]
     symbols = [symbol or gene for symbol, gene in zip(symbols, genes, strict=True)]
     summed = sum_genes(adata, pd.Index(genes, name=GENE_ID), symbols, where)
+    if summed.n_vars < adata.n_vars:
+        twice = pd.Index(genes)[pd.Index(genes).duplicated()].unique()
+        tell(
+            summed,
+            f"{len(twice)} genes stand in several rows of its counts, which were added up.",
+            f"such as {', '.join(map(str, twice[:5]))}",
+        )
     mark_genes(summed.var)
     if not summed.var[IS_MITO].any():
-        raise InputError(
-            Problem(
-                where,
-                f"none of {summed.n_vars} genes is mitochondrial",
-                "symbols such as mt-Co1, or their Ensembl ids",
-                "Without them dying cells cannot be told; count against a reference that holds the mitochondrion",
-            )
-        )
+        raise InputError(_no_mitochondrion(where, summed.n_vars))
     return summed
 
 
@@ -162,27 +136,67 @@ def sum_genes(adata: AnnData, genes: pd.Index, symbols: list[str], where: str) -
     return anndata.AnnData(counts, obs=adata.obs, var=var, obsm=dict(adata.obsm), uns=dict(adata.uns))
 
 
-def _gene_id(identifier: str, symbol: str) -> str:
+def _gene_id(identifier: str, symbol: str, dated: frozenset[str]) -> str:
     for name in (identifier, symbol):
         if found := ENSEMBL.match(name):
             return found[0]
+    if symbol in dated and identifier not in dated:
+        return identifier or symbol
     return symbol or identifier
 
 
-def _check_species(found: str | None, species: str, examples: list[str], where: str) -> None:
-    if found == species:
+def _mend_case(adata: AnnData, symbols: list[str], species: str) -> list[str]:
+    """Symbols of a mouse as they are written, where a tool put all of them in capitals."""
+    some = symbols[:: max(1, len(symbols) // 2000)]
+    letters = [symbol for symbol in some if sum(map(str.isalpha, symbol)) >= 3 and not ENSEMBL.match(symbol)]
+    if species != "mouse" or len(letters) < 3 or np.mean([one == one.upper() for one in letters]) < 0.95:
+        return symbols
+    tell(
+        adata,
+        "Its gene symbols are written in capitals; they were written as mouse genes are.",
+        f"such as {', '.join(letters[:3])}",
+        "Mind genes whose mouse name differs from the human one, if the file was mapped to human genes",
+    )
+    return restore_case(symbols)
+
+
+def _tell_dated(adata: AnnData, ids: list[str], symbols: list[str], names: frozenset[str]) -> None:
+    dated = [symbol for symbol in symbols if symbol in names]
+    if not dated:
         return
-    shown = ", ".join(examples)
-    if found is None:
-        raise InputError(
-            Problem(
-                where,
-                f"genes named like {shown}, which tells no species",
-                f"genes of the {species}",
-                "Name genes by Ensembl id or official symbol",
-            )
-        )
-    what = "genes of several species" if found == "mixed" else f"genes of another species ({found}), such as {shown}"
-    raise InputError(
-        Problem(where, what, f"genes of the {species}, as the config says", "Give the counts of one species per sample")
+    lost = [symbol for name, symbol in zip(ids, symbols, strict=True) if symbol in names and not ENSEMBL.match(name)]
+    known = "their Ensembl ids tell which genes they are" if not lost else f"{len(lost)} of them have no Ensembl id"
+    tell(
+        adata,
+        f"{len(dated)} gene names look like dates or numbers that a spreadsheet made of them; they were left as they are.",
+        f"such as {', '.join(dated[:5])}; {known}",
+        "Read the counts from the file as it was before a spreadsheet opened it" if lost else "",
+        LOUD if len(lost) > 50 else QUIET,
+    )
+
+
+def check_mitochondrion(ids: Iterable[str], symbols: Iterable[str], where: str) -> None:
+    """Refuse a gene table without a mitochondrial gene: dying cells could not be told.
+
+    Raises
+    ------
+    InputError
+        With the number of genes.
+    """
+    names = list(ids)
+    text = "\n".join(symbols)
+    # One pass over one text: milliseconds for thirty thousand names.
+    if re.search(r"^(?:\w+_+)?mt-\w", text, re.IGNORECASE | re.MULTILINE):
+        return
+    if any(found[0] in MOUSE_MITOCHONDRIAL for name in names if (found := ENSEMBL.search(name))):
+        return
+    raise InputError(_no_mitochondrion(where, len(names)))
+
+
+def _no_mitochondrion(where: str, n_genes: int) -> Problem:
+    return Problem(
+        where,
+        f"none of {n_genes} genes is mitochondrial",
+        "symbols such as mt-Co1, or their Ensembl ids",
+        "Without them dying cells cannot be told; count against a reference that holds the mitochondrion",
     )

@@ -148,14 +148,11 @@ def _read_columns(paths: Mapping[str, str], column: str) -> pd.DataFrame:
 
 def _read_obs(path: str, column: str) -> tuple[Any, Any, list[str]]:
     """Barcodes and one column of an h5ad's obs, without its matrix."""
-    import anndata
-    import h5py
+    from livermet.inputs.annotated import H5AD
+    from livermet.inputs.h5ad_tables import Table
+    from livermet.inputs.hdf5 import open_h5
 
-    with reading(path), h5py.File(path, "r") as file:
-        obs = file["obs"]
-        index = anndata.io.read_elem(obs[obs.attrs.get("_index", "_index")])
-        there = [str(name) for name in obs.attrs.get("column-order", [])]
-        if column not in obs:
-            return index, None, there
-        values = anndata.io.read_elem(obs[column])
-    return pd.Index(index).astype(str), pd.Series(values).astype("string").to_numpy(), there
+    with open_h5(path, H5AD) as file:
+        obs = Table(file["obs"])
+        values = obs.words(column) if column in obs.columns else None
+        return pd.Index(obs.index()), values, obs.columns

@@ -20,7 +20,8 @@ from livermet.inputs.droplets import EMPTY_BELOW, UMIS, identify_sums, sum_empty
 from livermet.inputs.files import file_format
 from livermet.inputs.raw import Raw
 from livermet.inputs.readers import assemble, read_counts
-from livermet.inputs.tenx import open_tenx
+from livermet.inputs.tenx import count_barcodes
+from livermet.inputs.told import carry_told, take_told
 from livermet.keys import EMPTY_P_VALUE, IS_EMPTY
 
 if TYPE_CHECKING:
@@ -37,8 +38,15 @@ N_FOR_WIDTH = 20_000  # empty droplets from which the width of their distributio
 
 
 def read_library(
-    path: str | Path, raw_path: str | Path, *, sample: str, species: str, call_cells: str, seed: int
-) -> tuple[AnnData, pd.DataFrame]:
+    path: str | Path,
+    raw_path: str | Path,
+    *,
+    sample: str,
+    species: str,
+    call_cells: str,
+    seed: int,
+    counts: str = "raw",
+) -> tuple[AnnData, pd.DataFrame, pd.DataFrame]:
     """Read one library.
 
     Parameters
@@ -53,7 +61,10 @@ def read_library(
         "auto": where no raw matrix is named beside `path` and most of the barcodes in `path` hold next to nothing, `path`
         is a raw matrix and cells are called (:mod:`livermet.inputs.emptydrops`). "never": every barcode is taken for one.
     seed
-        Of the simulated empty droplets.
+        Of the simulated empty droplets, and of the rounding of corrected counts.
+    counts
+        "raw"; or "corrected": they were corrected for ambient RNA beforehand, so fractions are rounded and no cells are
+        called.
 
     Returns
     -------
@@ -62,6 +73,8 @@ def read_library(
         `empty_p_value`.
     empty : DataFrame
         As :func:`livermet.inputs.droplets.sum_empty_droplets`.
+    notices : DataFrame
+        What is to be told of the sample (:mod:`livermet.notices`).
 
     Raises
     ------
@@ -69,16 +82,26 @@ def read_library(
         Where an input is broken, or a raw matrix has no droplet above the bound.
     """
     names = {"sample": sample, "species": species}
-    if call_cells == "auto" and not str(raw_path):
-        large = file_format(path) in {"10x folder", "10x h5"} and len(open_tenx(path).barcodes) > MANY
+    adata, empty = _read(path, raw_path, call_cells, counts == "corrected", seed, names)
+    return adata, empty, take_told(adata, sample)
+
+
+def _read(
+    path: str | Path, raw_path: str | Path, call_cells: str, corrected: bool, seed: int, names: dict[str, str]
+) -> tuple[AnnData, pd.DataFrame]:
+    if call_cells == "auto" and not str(raw_path) and not corrected:
+        large = file_format(path) in {"10x folder", "10x h5"} and count_barcodes(path) > MANY
         adata = None if large else read_counts(path)
         raw = Raw(path if adata is None else adata)
         totals = raw.totals()
         if is_raw(totals):
-            return _call(raw, totals, path, seed=seed, **names)
+            called, empty = _call(raw, totals, path, seed=seed, **names)
+            if adata is not None and file_format(path) == "h5ad":
+                carry_told(adata, called)
+            return called, empty
         counts = canonicalise(read_counts(path) if adata is None else adata, path, **names)
     else:
-        counts = canonicalise(read_counts(path), path, **names)
+        counts = canonicalise(read_counts(path, corrected, seed), path, **names)
     return counts, sum_empty_droplets(raw_path, counts, **names)
 
 

@@ -81,4 +81,6 @@ class Raw:
             inside = chosen[block.cell]
             parts.append((block.umis[inside], place[block.cell[inside]], block.feature[inside]))
         data, rows, columns = (np.concatenate([part[n] for part in parts] or [np.zeros(0, int)]) for n in range(3))
-        return sp.csr_matrix((data.astype(np.int32), (rows, columns)), shape=(int(chosen.sum()), len(self.features)))
+        taken = sp.csr_matrix((data.astype(np.int32), (rows, columns)), shape=(int(chosen.sum()), len(self.features)))
+        taken.eliminate_zeros()
+        return taken

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from livermet.errors import InputError, Problem
 from livermet.inputs.files import reading
+from livermet.inputs.hdf5 import open_h5
 
 log = logging.getLogger("livermet")
 
@@ -154,7 +155,7 @@ def load_celltypist(path: str) -> Any:
 def _profiles_of_cells(path: str, label: str) -> pd.DataFrame:
     import anndata
 
-    with reading(path):
+    with open_h5(path, "labelled cells, an .h5ad"):
         adata = anndata.read_h5ad(path)
     if label not in adata.obs:
         raise InputError(Problem(path, f"obs has no column '{label}'", f"one of {', '.join(map(str, adata.obs))}"))

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from livermet.cells.lineages.marker_tables import as_content
 from livermet.errors import InputError, Problem
-from livermet.inputs.genes import species_of
+from livermet.inputs.species import species_of
 from livermet.keys import LINEAGE, SYMBOL
 from livermet.names import EXPECTED, has_control, is_formula, is_name, visible
 
