@@ -42,7 +42,7 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The sample sheet, index `sample`.
+        The sample sheet, index `sample`, sorted by it.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
         problems += find_duplicates({str(sample): str(path) for sample, path in sheet[PATH].items()})
     if problems:
         raise InputError(problems)
-    return sheet
+    return sheet.sort_index()  # nothing may depend on the order of the rows
 
 
 def describe_design(sheet: pd.DataFrame, config: dict[str, Any]) -> str:
