@@ -37,5 +37,5 @@ rule all:
     """Everything that a study gives: the report, the tables, the figures and the atlas."""
     default_target: True
     input:
-        f"{RESULTS}/{start.MARKER}",
+        f"{RESULTS}/{publishing.MARKER}",
         MADE_AGAIN,

@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from livermet import study
 from livermet.errors import InputError
 from livermet.provenance import sources
-from livermet.runs import lock, owner, start
+from livermet.runs import lock, owner, publishing, start
 from livermet.settings import resolve
 
 try:
@@ -27,7 +27,7 @@ except InputError as error:
 STUDY = config["study"]
 STEPS = f"{RESULTS}/steps"
 # What people read is laid out here, file by file, and published together by the last rule.
-STAGED = f"{STEPS}/deliverables"
+STAGED = f"{RESULTS}/{publishing.STAGED}"
 TABLES = f"{STAGED}/tables"
 FIGURES = f"{STAGED}/figures"
 PROVENANCE = f"{STAGED}/provenance"

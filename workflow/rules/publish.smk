@@ -14,7 +14,6 @@ DELIVERABLES = [
 MADE_AGAIN = [
     name for name in DAMAGED if any(one.is_producer(name) for one in workflow.rules)
 ]
-PUBLISHING = f"{RESULTS}/{start.PUBLISHING}"
 
 
 localrules:
@@ -27,7 +26,7 @@ rule publish_results:
         files=DELIVERABLES,
         code=sources("step", "runs.publishing"),
     output:
-        published=f"{RESULTS}/{start.MARKER}",
+        published=f"{RESULTS}/{publishing.MARKER}",
     log:
         f"{LOGS}/publish_results.log",
     benchmark:
@@ -37,9 +36,5 @@ rule publish_results:
     threads: 1
     resources:
         mem_mb=200,
-    params:
-        staged=STAGED,
-        results=RESULTS,
-        work=PUBLISHING,
     script:
         "../scripts/publish_results.py"

@@ -1,7 +1,10 @@
 """The whole set of deliverables, in the place of the last one."""
 
-from livermet.runs.publishing import publish
+from pathlib import Path
+
+from livermet.runs.publishing import MARKER, publish
 from livermet.step import Step
 
 with Step(snakemake) as step:
-    step.save(published=publish(step.paths("files"), **step.params))
+    results = Path(str(step.output["published"]).removesuffix(MARKER))
+    step.save(published=publish(step.paths("files"), results))

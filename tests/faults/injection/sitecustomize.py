@@ -1,14 +1,16 @@
 """Strikes where a test says: Python imports this file at its start when its folder is on PYTHONPATH.
 
 FAULT_AT is a pattern: the fault comes just before a file whose name matches takes its final place. FAULT_KIND says what:
-`job` kills the process that writes, `main` Snakemake, `group` both and all that belong to them. Nothing of it is in the
-product.
+`job` kills the process that writes, `main` Snakemake, `group` both and all that belong to them. FAULT_CGROUP is a control
+group that the job of FAULT_RULE enters. Nothing of it is in the product.
 """
 
 import os
 import re
 import signal
+import sys
 import time
+from pathlib import Path
 
 if os.environ.get("FAULT_AT"):
     os.environ.setdefault("FAULT_MAIN", str(os.getpid()))  # the first Python of a run is Snakemake itself
@@ -18,6 +20,8 @@ if os.environ.get("FAULT_AT"):
         kind = os.environ["FAULT_KIND"]
         if kind == "job":
             os.kill(os.getpid(), signal.SIGKILL)
+        elif kind == "wait":
+            time.sleep(120)
         elif kind == "group":
             os.killpg(0, signal.SIGKILL)
         else:
@@ -30,3 +34,6 @@ if os.environ.get("FAULT_AT"):
         return _replace(source, target, **options)
 
     os.replace = replace
+
+if os.environ.get("FAULT_CGROUP") and sys.orig_argv[-1].endswith(f".{os.environ['FAULT_RULE']}.py"):
+    (Path(os.environ["FAULT_CGROUP"]) / "cgroup.procs").write_text(str(os.getpid()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 
 import anndata
@@ -140,7 +139,7 @@ def test_a_job_whose_run_is_over_puts_nothing_in_place(tmp_path: Path, monkeypat
     monkeypatch.setenv(VARIABLE, f"mine:{lock}")
     with pytest.raises(StorageError, match="the run that started this job is over"):
         write_whole(tmp_path / "t.txt", lambda path: path.write_text("late") and None)
-    assert sorted(os.listdir(tmp_path)) == ["lock"]
+    assert [one.name for one in tmp_path.iterdir()] == ["lock"]
     monkeypatch.setenv(VARIABLE, f"successor:{lock}")
     write_whole(tmp_path / "t.txt", lambda path: path.write_text("in time") and None)
     assert (tmp_path / "t.txt").read_text() == "in time"

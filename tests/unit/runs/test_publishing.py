@@ -43,7 +43,7 @@ class Study:
         return [self.staged / name for name in files]
 
     def publish(self, files: dict[str, str]) -> publishing.Record:
-        return publish(self.lay_out(files), staged=self.staged, results=self.results, work=self.work)
+        return publish(self.lay_out(files), self.results)
 
     def seen(self) -> dict[str, str]:
         paths = [path for path in self.results.rglob("*") if path.is_file()]
@@ -69,7 +69,7 @@ def test_a_new_set_takes_the_place_of_the_old_whole(study: Study) -> None:
     assert study.seen() == NEW, "tables of a question that is asked no more are gone"
     assert sorted(record) == sorted(NEW)
     assert json.loads((study.work / "set.json").read_text()) == record
-    assert find_altered(study.results, study.work) == []
+    assert find_altered(study.results) == []
 
 
 def test_what_a_user_put_there_stays(study: Study) -> None:
@@ -117,12 +117,12 @@ def test_a_kill_between_any_two_renames_is_finished_later(
     monkeypatch.undo()
     if at == 0:
         assert study.seen() == OLD
-        assert not finish(study.results, study.work), "nothing was begun"
+        assert not finish(study.results), "nothing was begun"
         study.publish(NEW)
     else:
-        assert finish(study.results, study.work) is died
+        assert finish(study.results) is died
     assert study.seen() == NEW
-    assert not finish(study.results, study.work)
+    assert not finish(study.results)
     assert sorted(one.name for one in study.work.iterdir()) == ["set.json"]
 
 
@@ -130,7 +130,7 @@ def test_a_set_that_is_not_complete_is_not_published(study: Study) -> None:
     files = study.lay_out(NEW)
     files[2].unlink()
     with pytest.raises(StorageError, match=r"e\.tsv: is missing"):
-        publish(files, staged=study.staged, results=study.results, work=study.work)
+        publish(files, study.results)
     assert study.seen() == OLD
 
 
@@ -138,7 +138,7 @@ def test_what_is_missing_or_altered_is_found(study: Study) -> None:
     (study.results / "tables" / "a.tsv").unlink()
     (study.results / "report.html").unlink()
     (study.results / "report.html").write_text("edited")
-    found = {str(one.path.relative_to(study.results)): one.found for one in find_altered(study.results, study.work)}
+    found = {str(one.path.relative_to(study.results)): one.found for one in find_altered(study.results)}
     assert found == {"tables/a.tsv": "is missing", "report.html": "has 6 bytes where 8 were written"}
     study.publish(OLD)
     assert study.seen() == OLD

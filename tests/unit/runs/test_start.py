@@ -9,6 +9,7 @@ import pytest
 
 from livermet.files.records import record
 from livermet.runs import lock, start
+from livermet.runs.publishing import MARKER
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     os.truncate(output, 99)
     (folder / "steps" / "read" / ".t.tsv.99.partial.tsv").touch()
     (folder / "steps" / "publish_results" / "set.json").write_text('{"report.html": [3, "x"]}')
-    (folder / start.MARKER).write_text("{}")
+    (folder / MARKER).write_text("{}")
     return folder
 
 
@@ -39,7 +40,7 @@ def test_a_run_mends_and_says_so(results: Path) -> None:
     assert again == [str(results / "steps" / "read" / "s.parquet")]
     assert not (results / "steps" / "read" / "s.parquet").exists()
     assert not (results / "steps" / "read" / ".t.tsv.99.partial.tsv").exists()
-    assert not (results / start.MARKER).exists(), "so that the deliverables are published again"
+    assert not (results / MARKER).exists(), "so that the deliverables are published again"
     assert [line.replace(f"{results}/", "") for line in said] == [
         "Removed steps/read/.t.tsv.99.partial.tsv, which a killed job was writing.",
         "steps/read/s.parquet has 99 bytes where 100 were written: it is made again.",

@@ -7,7 +7,11 @@ times, no paths, no names of machines are written.
 
 from __future__ import annotations
 
+import atexit
 import json
+import logging
+import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -116,7 +120,26 @@ def _write_h5ad(content: AnnData, path: Path, **compression: Any) -> None:
 
     # Nullable strings cannot be read by older anndata.
     anndata.settings.allow_write_nullable_strings = False
-    content.write_h5ad(path, **(compression or {"compression": "lzf"}))
+    told = sys.unraisablehook, sys.excepthook
+    sys.unraisablehook = sys.excepthook = _keep_quiet
+    try:
+        content.write_h5ad(path, **(compression or {"compression": "lzf"}))
+    except (OSError, RuntimeError):
+        # HDF5 cannot close what it could not write: it says so again and again, and would crash when Python takes itself
+        # apart. The error itself goes its way; the process ends before that.
+        atexit.register(_leave)
+        raise
+    sys.unraisablehook, sys.excepthook = told
+
+
+def _keep_quiet(*_: object) -> None:
+    pass
+
+
+def _leave() -> None:
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _write_atlas(content: AnnData, path: Path) -> None:

@@ -18,22 +18,22 @@ from livermet.files.atomic import explain, sync_folder, write_whole
 from livermet.files.records import Damage, compare, describe
 from livermet.runs.owner import require_owner
 
+STAGED = "steps/deliverables"  # below results/<study>: laid out by the steps as people will find it
+WORK = "steps/publish_results"
+MARKER = f"{WORK}/published.json"
+
 Record = dict[str, list[int | str]]
 
 
-def publish(files: Iterable[str | Path], *, staged: str | Path, results: str | Path, work: str | Path) -> Record:
+def publish(files: Iterable[str | Path], results: str | Path) -> Record:
     """Publish files together.
 
     Parameters
     ----------
     files
-        Every deliverable, below `staged`; all of them are there.
-    staged
-        Folder in which steps have laid them out as people will find them.
+        Every deliverable, below `steps/deliverables`; all of them are there.
     results
-        Folder that people read.
-    work
-        Folder of our own, on the same disk as `results`.
+        Folder of the study, which people read.
 
     Returns
     -------
@@ -45,8 +45,9 @@ def publish(files: Iterable[str | Path], *, staged: str | Path, results: str | P
     StorageError
         Where the disk does not allow it; what was published before is as it was.
     """
-    staged, results, work = Path(staged), Path(results), Path(work)
-    finish(results, work)
+    results = Path(results)
+    staged, work = results / STAGED, results / WORK
+    finish(results)
     names = sorted(str(Path(file).relative_to(staged)) for file in files)
     new = work / "new"
     try:
@@ -62,11 +63,11 @@ def publish(files: Iterable[str | Path], *, staged: str | Path, results: str | P
         raise explain(error, new) or error from None
     require_owner()
     _write(work / "switch.json", {"names": sorted(one.name for one in new.iterdir()), "published": published})
-    finish(results, work)
+    finish(results)
     return published
 
 
-def finish(results: Path, work: Path) -> bool:
+def finish(results: Path) -> bool:
     """Finish a switch that was begun; does nothing where none is under way.
 
     Returns
@@ -74,6 +75,7 @@ def finish(results: Path, work: Path) -> bool:
     bool
         Whether there was something to finish.
     """
+    work = results / WORK
     journal = work / "switch.json"
     if not journal.is_file():
         return False
@@ -90,9 +92,9 @@ def finish(results: Path, work: Path) -> bool:
     return True
 
 
-def find_altered(results: Path, work: Path) -> list[Damage]:
+def find_altered(results: Path) -> list[Damage]:
     """Deliverables that are missing or not what was published last."""
-    known = _known(work)
+    known = _known(results / WORK)
     missing = [Damage(results / name, "is missing") for name in known if not (results / name).is_file()]
     return missing + compare({str(results / name): one for name, one in known.items()})
 

@@ -15,10 +15,8 @@ from typing import Any
 from livermet.files.atomic import clean, explain
 from livermet.files.records import find_damage
 from livermet.runs import lock
-from livermet.runs.publishing import find_altered, finish
+from livermet.runs.publishing import MARKER, find_altered, finish
 
-PUBLISHING = "steps/publish_results"
-MARKER = f"{PUBLISHING}/published.json"
 Say = Callable[[str], Any]
 # Options of Snakemake that only look, or do something else than run jobs.
 LOOKING = (
@@ -53,7 +51,7 @@ def begin(results: str | Path, arguments: Sequence[str], say: Say) -> list[str]:
     """
     results = Path(results)
     if not will_run(arguments):
-        for damage in [*find_damage(results / "logs"), *find_altered(results, results / PUBLISHING)]:
+        for damage in [*find_damage(results / "logs"), *find_altered(results)]:
             say(f"{damage.path} {damage.found}: the next run will mend it.")
         return []
     if word := lock.take(results):
@@ -83,13 +81,13 @@ def mend(results: Path, say: Say) -> list[str]:
     """Put right what an earlier run has left; for the owner alone."""
     for left in clean(results):
         say(f"Removed {left}, which a killed job was writing.")
-    if finish(results, results / PUBLISHING):
+    if finish(results):
         say(f"Finished the publication in {results} that was broken off.")
     damages = find_damage(results / "logs")
     for damage in damages:
         say(f"{damage.path} {damage.found}: it is made again.")
         damage.path.unlink(missing_ok=True)
-    altered = find_altered(results, results / PUBLISHING)
+    altered = find_altered(results)
     for damage in altered[:10]:
         say(f"{damage.path} {damage.found}: it is published again.")
     if altered:
