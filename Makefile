@@ -4,7 +4,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 SET_UP := .venv/.set-up
 
-.PHONY: help demo test lint lock docs calibrate benchmark-cells clean
+.PHONY: help demo test faults lint lock docs calibrate benchmark-cells clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -20,9 +20,13 @@ demo: $(SET_UP) ## set up if need be, run the demo study, name its report
 test: $(SET_UP) ## set up if need be, run the tests
 	@$(BIN)/python -m pytest
 
-lint: $(SET_UP) ## everything that can be said without running: ruff, mypy, snakefmt, snakemake --lint
+faults: $(SET_UP) ## kill -9 at every rule in three ways, the whole study twice: the complete matrix (an hour; needs root)
+	@LIVERMET_FAULTS=all $(BIN)/python -m pytest -s tests/faults
+
+lint: $(SET_UP) ## everything that can be said without running: ruff, mypy, bandit, snakefmt, snakemake --lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/bandit --quiet --recursive workflow tools benchmarks
 	@$(BIN)/snakefmt --check Snakefile workflow/rules
 	@$(BIN)/snakemake --lint
 

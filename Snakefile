@@ -16,18 +16,21 @@ include: "workflow/rules/tcells.smk"
 include: "workflow/rules/mice.smk"
 include: "workflow/rules/multiverse.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/publish.smk"
 
 
 onstart:
+    lock.take(RESULTS)  # ours already, but where Snakemake is used as a library
     logger.info(study.describe_design(SHEET, config))
+
+
+onerror:
+    start.tell_killed(LOGS, STARTED, logger.error)
 
 
 rule all:
     """Everything that a study gives: the report, the tables, the figures and the atlas."""
     default_target: True
     input:
-        f"{RESULTS}/report.html",
-        f"{RESULTS}/atlas.h5ad",
-        f"{RESULTS}/methods.md",
-        TABLE_FILES,
-        FIGURE_FILES,
+        f"{RESULTS}/{publishing.MARKER}",
+        MADE_AGAIN,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +11,8 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
-from livermet import step as step_module
-from livermet.errors import InputError, Problem
+from livermet.errors import InputError, Problem, StorageError
+from livermet.files import formats, records
 from livermet.step import Step, load, save
 
 
@@ -21,9 +22,16 @@ class Named(dict[str, Any]):
     __getattr__ = dict.__getitem__
 
 
+class Outputs(Named):
+    """Snakemake's list of files goes through its paths."""
+
+    def __iter__(self):
+        return iter(self.values())
+
+
 def job(folder: Path, **output: str) -> SimpleNamespace:
     return SimpleNamespace(
-        rule="toy", input=Named(), output=Named(output), params=Named(seed=3), wildcards=Named(), threads=1,
+        rule="toy", input=Named(), output=Outputs(output), params=Named(seed=3), wildcards=Named(), threads=1,
         log=[str(folder / "toy.log")],
     )  # fmt: skip
 
@@ -69,10 +77,10 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
 
     def half(content: Any, name: Path) -> None:
         name.write_text("half")
-        raise OSError("No space left on device")
+        raise OSError("No such luck")
 
-    monkeypatch.setattr(step_module, "_writer", lambda suffix: half)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(formats, "_writer", lambda path: half)
+    with pytest.raises(OSError, match="No such luck"):
         save(pd.DataFrame({"a": [2]}), path)
     assert path.read_bytes() == before
     assert [item.name for item in tmp_path.iterdir()] == ["t.tsv"]
@@ -91,3 +99,32 @@ def test_a_mistake_of_the_user_ends_without_a_traceback(tmp_path: Path, capsys: 
 def test_an_output_that_was_forgotten_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="did not save \\['table'\\]"), Step(job(tmp_path, table="t.tsv")):
         pass
+
+
+def test_what_a_job_leaves_is_remembered_beside_its_log(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    with Step(job(tmp_path, table=str(path))) as step:
+        step.save(table=pd.DataFrame({"a": range(100)}))
+    assert records.find_damage(tmp_path) == []
+    before = path.stat().st_mtime_ns
+    path.write_bytes(path.read_bytes()[:-7])
+    os.utime(path, ns=(before, before))
+    assert [str(one.path) for one in records.find_damage(tmp_path)] == [str(path)]
+
+
+def test_memory_that_does_not_suffice_is_told_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit), Step(job(tmp_path)):
+        raise MemoryError
+    said = capsys.readouterr().err
+    assert "rule toy: there is not enough memory" in said
+    assert "--cores 1" in said
+    assert "Traceback" not in said
+
+
+def test_a_damaged_input_is_named_with_the_remedy(tmp_path: Path) -> None:
+    for name in ("t.parquet", "m.npz", "c.h5ad"):
+        (tmp_path / name).write_bytes(b"PAR1 and no more")
+        with pytest.raises(StorageError, match=f"{name}: is damaged.*Run the same command again"):
+            load(tmp_path / name)

@@ -41,16 +41,16 @@ def test_one_line_turns_it_on(run: Path) -> None:
         "vary_quality": 1, "relabel_cells": 12, "retest_mice": 12, "collect_multiverse": 1, "draw_multiverse": 1,
     }  # fmt: skip
     # No step of the study itself is done again.
-    assert set(jobs) - RULES <= {"record_provenance", "write_methods", "write_report", "all"}
+    assert set(jobs) - RULES <= {"record_provenance", "write_methods", "write_report", "publish_results", "all"}
 
 
 def test_the_studys_own_specification_gives_its_answers(run: Path) -> None:
     folder, config = run / "results" / "demo", run / "config" / "config.yaml"
     config.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), "multiverse": SMALL}, sort_keys=False))
-    result = snakemake(run, "results/demo/figures/specification_curve.png")
+    result = snakemake(run, "results/demo/steps/deliverables/figures/specification_curve.png")
     assert result.returncode == 0, result.stdout[-6000:]
     tables = {
-        name: pd.read_csv(folder / "tables" / "multiverse" / f"{name}.tsv", sep="\t")
+        name: pd.read_csv(folder / "steps" / "deliverables" / "tables" / "multiverse" / f"{name}.tsv", sep="\t")
         for name in ("estimates", "summary", "specifications")
     }
     # Two integrations; the resolution asked for and the one that the study chose.

@@ -68,7 +68,7 @@ def test_a_question_of_the_mice_spares_the_cells(run: Path) -> None:
 def test_a_title_touches_the_report_alone(run: Path) -> None:
     jobs = with_edit(run, "config/config.yaml", "in 24 simulated mice", "in 24 mice that were simulated")
     assert "write_report" in jobs
-    assert set(jobs) <= {"write_report", "write_methods", "record_provenance", "all"}
+    assert set(jobs) <= {"write_report", "write_methods", "record_provenance", "publish_results", "all"}
 
 
 @pytest.mark.parametrize(

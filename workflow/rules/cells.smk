@@ -189,7 +189,7 @@ rule assemble_atlas:
         programmes=f"{STEPS}/check_cells/programmes.parquet",
         code=sources("step", "cells.atlas"),
     output:
-        atlas=f"{RESULTS}/atlas.h5ad",
+        atlas=f"{STAGED}/atlas.h5ad",
     log:
         f"{LOGS}/assemble_atlas.log",
     benchmark:

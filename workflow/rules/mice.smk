@@ -153,6 +153,7 @@ TABLE_FILES = [
             "composition.tsv",
             "state_scores.tsv",
             "answers.tsv",
+            "notices.tsv",
         ],
     ),
     *expand(f"{QUESTION_TABLES}/README.md", question=QUESTIONS),

@@ -279,9 +279,9 @@ rule record_provenance:
         files=[file for s in SAMPLES for file in (*input_files(s), *raw_files(s))],
         code=sources("step", "report.versions"),
     output:
-        config=f"{RESULTS}/provenance/config.yaml",
-        versions=f"{RESULTS}/provenance/versions.json",
-        inputs=f"{RESULTS}/provenance/inputs.tsv",
+        config=f"{PROVENANCE}/config.yaml",
+        versions=f"{PROVENANCE}/versions.json",
+        inputs=f"{PROVENANCE}/inputs.tsv",
     log:
         f"{LOGS}/record_provenance.log",
     benchmark:
@@ -307,11 +307,11 @@ rule write_methods:
         integration=f"{STEPS}/embed_cells/integration.tsv",
         states=f"{STEPS}/call_states/states.parquet",
         design=DESIGN,
-        versions=f"{RESULTS}/provenance/versions.json",
+        versions=f"{PROVENANCE}/versions.json",
         templates=TEMPLATES[-1],
         code=sources("step", "report.methods", "report.rendering"),
     output:
-        methods=f"{RESULTS}/methods.md",
+        methods=f"{STAGED}/methods.md",
         outline=f"{STEPS}/write_methods/methods.json",
     log:
         f"{LOGS}/write_methods.log",
@@ -352,8 +352,8 @@ rule write_report:
         tcell_integration=f"{STEPS}/embed_tcells/integration.tsv",
         tcell_groups=f"{STEPS}/embed_tcells/groups.tsv",
         coverage=f"{STEPS}/score_tcells/coverage.tsv",
-        inputs=f"{RESULTS}/provenance/inputs.tsv",
-        versions=f"{RESULTS}/provenance/versions.json",
+        inputs=f"{PROVENANCE}/inputs.tsv",
+        versions=f"{PROVENANCE}/versions.json",
         methods=f"{STEPS}/write_methods/methods.json",
         design=DESIGN,
         findings=f"{STEPS}/check_design/findings.json",
@@ -366,7 +366,7 @@ rule write_report:
         templates=TEMPLATES,
         code=sources("step", "report.page", "report.sources"),
     output:
-        report=f"{RESULTS}/report.html",
+        report=f"{STAGED}/report.html",
     log:
         f"{LOGS}/write_report.log",
     benchmark:

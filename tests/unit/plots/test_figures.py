@@ -281,6 +281,11 @@ def test_truth_counts_verdicts_and_keeps_nulls_off_the_line(toy: SimpleNamespace
     assert dots.tolist() == [[-1.5, -1.4], [1.0, 1.1]]
 
 
+def test_truth_is_drawn_where_no_effect_could_be_estimated(toy: SimpleNamespace) -> None:
+    figure = plot_truth(toy.truth[toy.truth["planted"].isna()])
+    assert figure.axes[0].get_xlim() == (-0.3, 1.3)
+
+
 def test_without_t_cells_the_figures_say_so(toy: SimpleNamespace) -> None:
     empty = toy.states.iloc[:0]
     figures = draw_tcells(toy.layout.iloc[:0], empty, toy.scores.iloc[:0], toy.barcodes, toy.samples)

@@ -51,8 +51,20 @@ class InputError(Exception):
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
         super().__init__(str(self))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[list[Problem]]]:
+        return type(self), (self.problems,)  # out of a worker process it comes as it was
+
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return str(self.problems[0])
         lines = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(self.problems, 1))
         return f"{len(self.problems)} problems:\n{lines}"
+
+
+class StorageError(InputError):
+    """A file could not be written or read whole: disk, rights, memory or damage. A user can mend it, so there is no traceback."""
+
+    @classmethod
+    def of(cls, where: str, found: str, remedy: str) -> StorageError:
+        """One problem: the file, what happened, what to do."""
+        return cls(Problem(where, found, remedy=remedy))

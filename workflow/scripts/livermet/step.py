@@ -5,31 +5,28 @@ A script reads as one call::
     with Step(snakemake) as step:
         step.save(quality=assess_quality(step.load("counts"), **step.params["settings"]))
 
-`load` and `save` go by the file's extension: .h5ad AnnData, .parquet DataFrame (its index is kept), .tsv DataFrame, .npz
-sparse matrix (scipy), .json and .yaml plain objects, .html .md .txt text, .png .pdf a matplotlib Figure.
+`load` and `save` go by the file's extension (see :mod:`livermet.files.formats`). What a job has left is remembered beside
+its log, so that the next run finds what was damaged since.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, NoReturn, Self
 
 from livermet.errors import InputError
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from livermet.files.atomic import no_memory
+from livermet.files.formats import load, save
+from livermet.files.records import record
+from livermet.runs.owner import end_with_owner
 
 log = logging.getLogger("livermet")
-
-LONG = 2000  # rows
 
 
 class Step:
@@ -53,9 +50,12 @@ class Step:
 
     def __enter__(self) -> Self:
         _limit_threads(self.threads)
+        end_with_owner()
+        logging.raiseExceptions = False  # a full disk is told once, by what could not be saved
         handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
         if self.snakemake.log:
-            handlers.append(logging.FileHandler(str(self.snakemake.log[0]), mode="w"))
+            with contextlib.suppress(OSError):
+                handlers.append(logging.FileHandler(str(self.snakemake.log[0]), mode="w"))
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers, force=True
         )
@@ -67,22 +67,37 @@ class Step:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        if isinstance(error, MemoryError):
+            error = no_memory(self.snakemake.rule, usage.ru_maxrss / 1024)
         if isinstance(error, InputError):
-            log.error("%s", error)
-            sys.exit(1)  # the message is the whole story: no traceback for a user's mistake
+            self._give_up(error)
         if error is not None:
             log.exception("failed", exc_info=error)
             return
         missing = set(self.output.keys()) - self._saved
         if missing:
             raise RuntimeError(f"rule {self.snakemake.rule} did not save {sorted(missing)}")
-        usage = resource.getrusage(resource.RUSAGE_SELF)
+        self._remember()
         log.info(
             "done in %.1f s; the process took %.1f CPU seconds and at most %.0f MB",
             time.monotonic() - self._started,
             usage.ru_utime + usage.ru_stime,
             usage.ru_maxrss / 1024,
         )
+
+    def _give_up(self, error: InputError) -> NoReturn:
+        """The message is the whole story: no traceback for what a user can mend."""
+        log.error("%s", error)
+        sys.exit(1)
+
+    def _remember(self) -> None:
+        if not self.snakemake.log:
+            return
+        try:
+            record(self.snakemake.log[0], self.output)
+        except InputError as error:
+            self._give_up(error)
 
     def paths(self, name: str) -> list[str]:
         """Every path of a named input."""
@@ -113,124 +128,6 @@ class Step:
     def mark_saved(self, *names: str) -> None:
         """Say that a function wrote these outputs itself."""
         self._saved.update(names)
-
-
-def load(path: str | Path) -> Any:
-    """Read a file by its extension."""
-    path = Path(path)
-    match path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix:
-        case ".h5ad":
-            import anndata
-
-            return anndata.read_h5ad(path)
-        case ".parquet":
-            import pandas as pd
-
-            return pd.read_parquet(path)
-        case ".tsv":
-            import pandas as pd
-
-            return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""])
-        case ".npz":
-            import scipy.sparse
-
-            return scipy.sparse.load_npz(path)
-        case ".json":
-            return json.loads(path.read_text(encoding="utf-8"))
-        case ".yaml" | ".yml":
-            import yaml
-
-            return yaml.safe_load(path.read_text(encoding="utf-8"))
-        case ".html" | ".md" | ".txt" | ".rst":
-            return path.read_text(encoding="utf-8")
-        case _:
-            raise ValueError(f"no reader for {path}")
-
-
-def save(content: Any, path: str | Path) -> None:
-    """Write `content` by the file's extension: temporary name, fsync, then `os.replace`."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
-    try:
-        _writer(path.suffix)(content, partial)
-        with partial.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _writer(suffix: str) -> Callable[[Any, Path], None]:
-    writers: dict[str, Callable[[Any, Path], None]] = {
-        ".h5ad": _write_h5ad,
-        ".parquet": _write_parquet,
-        ".tsv": _write_tsv,
-        ".npz": _write_npz,
-        ".json": lambda content, path: _write_text(json.dumps(content, indent=1, default=str) + "\n", path),
-        ".yaml": _write_yaml,
-        ".png": lambda figure, path: figure.savefig(path, dpi=130, metadata={"Software": None}),
-        ".pdf": lambda figure, path: figure.savefig(path, metadata={"CreationDate": None}),
-    }
-    return writers.get(suffix, _write_text)
-
-
-def _write_text(content: str, path: Path) -> None:
-    path.write_text(content, encoding="utf-8")
-
-
-def _write_yaml(content: Any, path: Path) -> None:
-    import yaml
-
-    _write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), path)
-
-
-def _write_h5ad(content: AnnData, path: Path) -> None:
-    import anndata
-
-    # Nullable strings cannot be read by older anndata.
-    anndata.settings.allow_write_nullable_strings = False
-    # lzf is quick, for intermediates; what people keep is written in gzip, which every HDF5 reader knows.
-    if path.name.startswith(".atlas."):
-        content.write_h5ad(path, compression="gzip", compression_opts=1)
-    else:
-        content.write_h5ad(path, compression="lzf")
-
-
-def _write_parquet(content: Any, path: Path) -> None:
-    content.to_parquet(path, compression="zstd")
-
-
-def _write_tsv(content: Any, path: Path) -> None:
-    """Six significant digits; long tables through Arrow, which takes a tenth of pandas' time."""
-    if len(content) < LONG:
-        content.to_csv(path, sep="\t", index=False, float_format="%.6g", lineterminator="\n")
-        return
-    import pyarrow
-    from pyarrow import csv
-
-    rounded = content.assign(**{name: _round(content[name]) for name in content.select_dtypes("float")})
-    table = pyarrow.Table.from_pandas(rounded, preserve_index=False)
-    try:
-        csv.write_csv(table, path, csv.WriteOptions(delimiter="\t", quoting_style="none", quoting_header="none"))
-    except pyarrow.ArrowInvalid:  # a value with a tab or a quote: then every text is quoted
-        csv.write_csv(table, path, csv.WriteOptions(delimiter="\t", quoting_style="needed"))
-
-
-def _round(values: Any) -> Any:
-    """Six significant digits; what is too small or too large to scale stays as it is."""
-    import numpy as np
-
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        scale = 10.0 ** (5 - np.floor(np.log10(np.abs(values))))
-        rounded = np.round(values * scale) / scale
-    return rounded.where(np.isfinite(rounded), values)
-
-
-def _write_npz(content: Any, path: Path) -> None:
-    import scipy.sparse
-
-    scipy.sparse.save_npz(path, content, compressed=False)
 
 
 def _limit_threads(threads: int) -> None:

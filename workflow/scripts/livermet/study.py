@@ -81,7 +81,7 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The sample sheet, index `sample`.
+        The sample sheet, index `sample`, sorted by it.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
         problems += find_duplicates({str(sample): str(path) for sample, path in sheet[PATH].items()})
     if problems:
         raise InputError(problems)
-    return sheet
+    return sheet.sort_index()  # nothing may depend on the order of the rows
 
 
 def tell(sheet: pd.DataFrame, config: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from livermet.demo.genes import first_genes
 from livermet.demo.profiles import Floats, Profiles, make_profiles
 from livermet.demo.writing import write_folder, write_h5
 from livermet.keys import AMBIENT, IS_DOUBLET, MOUSE, SAMPLE
+from livermet.runs.owner import end_with_parent
 
 log = logging.getLogger("livermet")
 
@@ -156,6 +157,7 @@ def _context() -> multiprocessing.context.BaseContext:
 
 
 def _share(study: Study) -> None:
+    end_with_parent()  # a killed job leaves no workers behind
     _shared[:] = [study]
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -15,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.io import mmwrite
 
+from livermet.files.atomic import write_whole
 from livermet.keys import GENE_ID, SYMBOL
 
 FEATURE_TYPE = "Gene Expression"
@@ -36,29 +35,19 @@ def write_folder(path: str | Path, counts: sp.csr_matrix, barcodes: NDArray[np.s
         `gene_id`, `symbol` of each column.
     """
     path = Path(path)
-    path.mkdir(parents=True, exist_ok=True)
     features = "".join(
         f"{gene}\t{symbol}\t{FEATURE_TYPE}\n" for gene, symbol in zip(genes[GENE_ID], genes[SYMBOL], strict=True)
     )
-    _replace(path / "features.tsv.gz", lambda partial: _write_text(partial, features))
-    _replace(path / "barcodes.tsv.gz", lambda partial: _write_text(partial, "".join(f"{name}\n" for name in barcodes)))
-    _replace(path / "matrix.mtx.gz", lambda partial: _write_matrix(partial, counts))
+    write_whole(path / "features.tsv.gz", lambda partial: _write_text(partial, features))
+    write_whole(
+        path / "barcodes.tsv.gz", lambda partial: _write_text(partial, "".join(f"{name}\n" for name in barcodes))
+    )
+    write_whole(path / "matrix.mtx.gz", lambda partial: _write_matrix(partial, counts))
 
 
 def write_h5(path: str | Path, counts: sp.csr_matrix, barcodes: NDArray[np.str_], genes: pd.DataFrame) -> None:
     """Write one 10x v3 h5 file; parameters as in :func:`write_folder`."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    _replace(Path(path), lambda partial: _write_h5(partial, counts, barcodes, genes))
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    """Write under a temporary name, then take the final one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, lambda partial: _write_h5(partial, counts, barcodes, genes))
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -68,7 +57,7 @@ def _write_text(path: Path, text: str) -> None:
 
 def _write_matrix(path: Path, counts: sp.csr_matrix) -> None:
     """Barcode by barcode, as Cell Ranger writes it: the transpose of csr is csc, which is written column by column."""
-    plain = path.with_suffix(".mtx")  # the quick writer needs a real file
+    plain = path.with_suffix(".mtx")  # the quick writer needs a real file; a name that is cleaned after a kill, too
     try:
         mmwrite(plain, counts.T, field="integer", symmetry="general")
         with plain.open("rb") as source, path.open("wb") as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed:

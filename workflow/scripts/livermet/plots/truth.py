@@ -38,10 +38,8 @@ def plot_truth(truth: pd.DataFrame) -> Figure:
         figure = canvas(4.3, f"{met} of {len(truth)} planted quantities are found within their criterion")
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
         kinds = effects["quantity"].map(lambda text: "rescue" if text.startswith("rescue") else "log2 effect")
-        limits = [
-            min(effects["planted"].min(), effects["found"].min(), 0) - 0.3,
-            max(effects["planted"].max(), effects["found"].max(), 1) + 0.3,
-        ]
+        shown = [0.0, 1.0, *effects["planted"], *effects["found"]]  # no effect at all may have been estimable
+        limits = [min(shown) - 0.3, max(shown) + 0.3]
         left.plot(limits, limits, color=GREY, linewidth=0.9)
         for kind, marker in (("log2 effect", "o"), ("rescue", "D")):
             part = effects[kinds == kind]

@@ -13,9 +13,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @cache
 def _environment(escape: bool) -> Environment:
-    return Environment(
+    return Environment(  # nosec B701
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=escape,  # noqa: S701 - off for markdown only
+        autoescape=escape,  # noqa: S701 - off for markdown only # nosec B701
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import subprocess
+import subprocess  # git is asked for the commit, without a shell # nosec B404
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -66,7 +66,7 @@ def read_commit(folder: Path) -> tuple[str | None, bool]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    result = subprocess.run(  # noqa: S603
+    result = subprocess.run(  # noqa: S603 # nosec B603 B607
         ["git", *arguments],  # noqa: S607
         cwd=folder,
         capture_output=True,

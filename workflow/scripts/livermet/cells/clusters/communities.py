@@ -49,7 +49,7 @@ def run_leiden(graph: igraph.Graph, *, resolution: float, seed: int) -> NDArray[
     """
     import igraph
 
-    igraph.set_random_number_generator(random.Random(seed))  # noqa: S311 - igraph takes this kind only
+    igraph.set_random_number_generator(random.Random(seed))  # noqa: S311 - igraph takes this kind only # nosec B311
     try:
         found = graph.community_leiden(
             objective_function="modularity", weights="weight", resolution=resolution, n_iterations=N_ITERATIONS

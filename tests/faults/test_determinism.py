@@ -1,0 +1,42 @@
+"""The same config twice gives the same: table by table, and byte by byte where there is a promise of bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from compare_results import bytes_differ
+from tests.conftest import copy_checkout
+from tests.faults.harness import assert_equal, results, run
+from tests.faults.study import write_study
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.mark.faults_all
+@pytest.mark.parametrize(("cores", "shuffled"), [(2, False), (1, True)], ids=["same-again", "one-core-shuffled"])
+def test_the_whole_study_twice_says_the_same(whole: Path, tmp_path: Path, cores: int, shuffled: bool) -> None:
+    folder = copy_checkout(tmp_path / "a" / "folder" / "elsewhere")
+    write_study(folder, everything=True, shuffled=shuffled)
+    result = run(folder, cores=cores, offline=os.geteuid() == 0)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert assert_equal(folder, whole) > 200
+    # LZF begins from memory as it is, so its bytes are a matter of chance: intermediates in it are equal by content.
+    differing = bytes_differ(results(folder), results(whole))
+    assert [name for name in differing if name.endswith("atlas.h5ad") or not name.endswith(".h5ad")] == []
+
+
+def test_no_result_names_the_folder_or_the_machine_it_was_made_in(demo: Path) -> None:
+    """What is in every published text and table says nothing of where and when the run took place."""
+    study = demo / "results" / "demo"
+    names = [str(demo).encode(), os.uname().nodename.encode() + b"/"]
+    found = [
+        str(path.relative_to(study))
+        for folder in ("tables", "figures", "provenance", "steps", "truth", "input")
+        for path in sorted((study / folder).rglob("*"))
+        if path.is_file() and any(name in path.read_bytes() for name in names)
+    ]
+    page = (study / "report.html").read_bytes()
+    assert found == []
+    assert names[0] not in page

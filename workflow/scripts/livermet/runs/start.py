@@ -1,0 +1,118 @@
+"""The beginning of a run: own the results, and put right what a killed run or a failing disk has left.
+
+Snakemake trusts the times of files and its own notes. What it cannot see is looked at here, before it plans its jobs: the
+rest of files that were being written, a publication that was broken off, outputs that are not what their jobs have left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from livermet.files.atomic import clean, explain
+from livermet.files.records import find_damage
+from livermet.runs import lock
+from livermet.runs.publishing import MARKER, find_altered, finish
+
+Say = Callable[[str], Any]
+# Options of Snakemake that only look, or do something else than run jobs.
+LOOKING = (
+    "dryrun", "lint", "list_target_rules", "list_rules", "print_compilation", "containerize", "generate_unit_tests", "dag",
+    "rulegraph", "filegraph", "d3dag", "unlock", "cleanup_metadata", "cleanup_shadow", "summary", "detailed_summary",
+    "archive", "list_changes", "list_input_changes", "list_params_changes", "list_untracked", "conda_cleanup_envs",
+    "conda_create_envs_only", "list_conda_envs", "container_cleanup_images",
+)  # fmt: skip
+
+
+def begin(results: str | Path, arguments: Sequence[str], say: Say) -> list[str]:
+    """Begin a run, or only look where that is all that was asked for.
+
+    Parameters
+    ----------
+    results
+        Folder of the study.
+    arguments
+        The command line, its program first.
+    say
+        Tells the user.
+
+    Returns
+    -------
+    list of str
+        Outputs that were damaged and have been removed: they are to be made again.
+
+    Raises
+    ------
+    StorageError
+        Where another run owns the folder, or it cannot be written.
+    """
+    results = Path(results)
+    if not will_run(arguments):
+        for damage in [*find_damage(results / "logs"), *find_altered(results)]:
+            say(f"{damage.path} {damage.found}: the next run will mend it.")
+        return []
+    if word := lock.take(results):
+        say(word)
+    try:
+        return mend(results, say)
+    except OSError as error:
+        raise explain(error, results) or error from None
+
+
+def will_run(arguments: Sequence[str]) -> bool:
+    """Whether a command line of Snakemake runs jobs; its own parser says so, for options may be joined and shortened.
+
+    A program that is not Snakemake's own command uses it as a library: then nothing is known before the jobs start.
+    """
+    if not arguments or Path(arguments[0]).name not in ("snakemake", "__main__.py"):
+        return False
+    from snakemake.cli import parse_args
+
+    with contextlib.redirect_stderr(io.StringIO()):  # it names the profile, which was named before
+        options = vars(parse_args(list(arguments[1:]))[1])
+    only_report = options.get("report") is not None and not options.get("report_after_run")
+    return not (only_report or any(options.get(name) for name in LOOKING))
+
+
+def mend(results: Path, say: Say) -> list[str]:
+    """Put right what an earlier run has left; for the owner alone."""
+    for left in clean(results):
+        say(f"Removed {left}, which a killed job was writing.")
+    if finish(results):
+        say(f"Finished the publication in {results} that was broken off.")
+    damages = find_damage(results / "logs")
+    for damage in damages:
+        say(f"{damage.path} {damage.found}: it is made again.")
+        damage.path.unlink(missing_ok=True)
+    altered = find_altered(results)
+    for damage in altered[:10]:
+        say(f"{damage.path} {damage.found}: it is published again.")
+    if altered:
+        (results / MARKER).unlink(missing_ok=True)
+    return [str(damage.path) for damage in damages]
+
+
+def tell_killed(logs: str | Path, since: float, say: Say) -> None:
+    """Name the jobs that were killed: their logs end without an end. Snakemake shows a number, and nobody knows why.
+
+    Parameters
+    ----------
+    logs
+        Folder of the logs.
+    since
+        When the run began, in seconds since 1970.
+    say
+        Tells the user.
+    """
+    for path in sorted(Path(logs).rglob("*.log")):
+        if path.stat().st_mtime < since:
+            continue
+        said = path.read_text(encoding="utf-8", errors="replace")
+        if " ERROR " not in said and " done in " not in said:
+            say(
+                f"{path} ends without an end: the job was killed. Most often memory did not suffice: run fewer jobs at once "
+                "(--cores 1), or give it more (on a cluster: mem_mb in profiles/slurm/config.yaml). The same command goes on."
+            )
