@@ -356,5 +356,5 @@ def _add_ambient(table: pd.DataFrame, counts: AnnData, raw: pd.DataFrame | None)
     log.info("ambient: profile from %s", soup.source)
     of_sample = {AMBIENT_FOUND_BY: found.found_by, AMBIENT_LOW: found.low, AMBIENT_HIGH: found.high}
     return pd.DataFrame(
-        {"soup": soup.share, "source": soup.source, **of_sample}, index=counts.var_names.rename("gene_id")
+        {"soup": found.soup.share, "source": soup.source, **of_sample}, index=counts.var_names.rename("gene_id")
     )
