@@ -10,9 +10,7 @@ from scipy.stats import dirichlet_multinomial, kstest
 from livermet.inputs import emptydrops
 from livermet.inputs.emptydrops import (
     Ambient,
-    _before,
     _kernel,
-    _Urn,
     adjust,
     empty_p_values,
     find_knee,
@@ -21,6 +19,7 @@ from livermet.inputs.emptydrops import (
     log_likelihood,
 )
 from livermet.inputs.libraries import call_cells, is_raw
+from livermet.inputs.urn import Urn, _before
 
 N_GENES = 800
 # Words of a text by how often they come (Gale and Sampson 1995, doi:10.1080/09296179508590051, table 1).
@@ -169,7 +168,7 @@ def test_filled_droplets_are_dirichlet_multinomial_after_each_umi(alpha: float) 
     """Moments of the likelihood, at several sizes, against droplets that numpy draws whole."""
     share, rng = profile(13, 60), np.random.default_rng(14)
     ambient = Ambient(share, alpha)
-    filled = _Urn(ambient).fill(8000, 120, rng)
+    filled = Urn(share, alpha).fill(8000, 120, rng)
     for size in (1, 2, 30, 120):
         whole = rng.multinomial(size, rng.dirichlet(alpha * share, size=8000))
         kernel = _kernel(sp.csr_matrix(whole), ambient)

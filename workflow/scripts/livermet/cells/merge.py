@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from livermet.cells.barcodes.correct import LEFT, UNCORRECTED
 from livermet.cells.barcodes.dead_samples import SET_ASIDE
-from livermet.cells.barcodes.quality import drop_counts
+from livermet.cells.barcodes.reasons import drop_counts
 from livermet.cells.barcodes.twins import find_shared_barcodes, find_twins
 from livermet.cells.telling import tell_ambient, tell_known_doublets, tell_set_aside
 from livermet.errors import InputError, Problem
