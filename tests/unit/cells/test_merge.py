@@ -178,6 +178,29 @@ def test_known_doublets_check_the_scores(parts: tuple) -> None:
     assert "in 50% of pairs" in told["evidence"]
 
 
+def test_where_ambient_cannot_be_told_the_bound_is_told(parts: tuple) -> None:
+    counts, qualities, soups = parts
+    soups[1] = soups[1].assign(ambient_found_by="cannot be told", ambient_low=0.0, ambient_high=0.004)
+    [told] = merge_samples(counts, qualities, soups, SHEET).notices.to_dict("records")
+    assert (told["sample"], told["step"], told["level"]) == ("the study", "merge_samples", "quiet")
+    assert "cannot be told in 1 of 2 samples (s1)" in told["what"]
+    assert told["evidence"] == "share of all UMIs: s1 at most 0.4%"
+    assert "raw_path" in told["remedy"]
+
+
+def test_a_correction_is_told_with_the_samples_left_out(parts: tuple) -> None:
+    counts, qualities, soups = parts
+    for adata in counts:
+        adata.layers["uncorrected"], adata.obs["ambient_left"] = adata.X.copy(), 0.0
+    qualities[1]["ambient_fraction"] = np.nan
+    soups[1] = soups[1].assign(ambient_found_by="cannot be told", ambient_low=np.nan, ambient_high=np.nan)
+    corrected, untold = merge_samples(counts, qualities, soups, SHEET).notices.to_dict("records")
+    assert corrected["what"].startswith("Counts were corrected")
+    assert corrected["what"].endswith("cannot be told: s1.")
+    assert "layer 'uncorrected'" in corrected["evidence"]
+    assert untold["evidence"] == "share of all UMIs: s1 not known"
+
+
 def test_nothing_to_tell(parts: tuple) -> None:
     counts, qualities, soups = parts
     again = counts[0].copy()

@@ -33,18 +33,20 @@ def make_sample(
     seed: int = 0,
     hepatocyte: float = 0.1,
     per_droplet: bool = False,
+    burst: dict[str, float] | None = None,
 ) -> Toy:
     """Simulate a sample; soup is the same share of all cells, or the same amount in every droplet.
 
     Half of the genes are common to all kinds, each kind has 80 of its own and is silent in the others'; 40 genes are of a
-    cell that burst and is in the soup only. The last four genes are mitochondrial (3 % of UMIs), one is haemoglobin.
+    cell that burst and is in the soup only; `burst` says how readily each kind bursts (else all alike). The last four genes are mitochondrial (3 % of UMIs), one is haemoglobin.
     """
     rng = np.random.default_rng(seed)
     profiles = _profiles(np.random.default_rng(11))
     kind = np.repeat(list(numbers), list(numbers.values()))
     depth = np.array([KINDS[name] for name in kind]) * rng.lognormal(0, 0.3, len(kind))
     own = np.stack([rng.poisson(rng.gamma(4, profiles[name] * n / 4)) for name, n in zip(kind, depth, strict=True)])
-    soup = (1 - hepatocyte) * own.sum(axis=0) / own.sum() + hepatocyte * profiles["hepatocyte"]
+    spilt = np.array([(burst or {}).get(name, 1.0) for name in kind]) @ own
+    soup = (1 - hepatocyte) * spilt / spilt.sum() + hepatocyte * profiles["hepatocyte"]
     is_doublet = np.zeros(len(kind), dtype=bool)
     if n_doublets:
         # Two of different kinds share a droplet, which yields four fifths of both; the second is not there any more.

@@ -10,6 +10,7 @@ from scipy.stats import dirichlet_multinomial, kstest
 from livermet.inputs import emptydrops
 from livermet.inputs.emptydrops import (
     Ambient,
+    _kernel,
     adjust,
     empty_p_values,
     find_knee,
@@ -18,6 +19,7 @@ from livermet.inputs.emptydrops import (
     log_likelihood,
 )
 from livermet.inputs.libraries import call_cells, is_raw
+from livermet.inputs.urn import Urn, _before
 
 N_GENES = 800
 # Words of a text by how often they come (Gale and Sampson 1995, doi:10.1080/09296179508590051, table 1).
@@ -159,3 +161,24 @@ def test_raw_matrix_is_told_by_its_droplets() -> None:
 def test_adjusted_by_hand() -> None:
     np.testing.assert_allclose(adjust(np.array([0.01, 0.02, 0.9, 0.03])), [0.04, 0.04, 0.9, 0.04])
     assert len(adjust(np.zeros(0))) == 0
+
+
+@pytest.mark.parametrize("alpha", [3.0, 200.0])
+def test_filled_droplets_are_dirichlet_multinomial_after_each_umi(alpha: float) -> None:
+    """Moments of the likelihood, at several sizes, against droplets that numpy draws whole."""
+    share, rng = profile(13, 60), np.random.default_rng(14)
+    ambient = Ambient(share, alpha)
+    filled = Urn(share, alpha).fill(8000, 120, rng)
+    for size in (1, 2, 30, 120):
+        whole = rng.multinomial(size, rng.dirichlet(alpha * share, size=8000))
+        kernel = _kernel(sp.csr_matrix(whole), ambient)
+        found = filled[:, size - 1]
+        assert found.mean() == pytest.approx(kernel.mean(), abs=4 * kernel.std() * np.sqrt(2 / 8000))
+        assert found.std() == pytest.approx(kernel.std(), rel=0.06)
+
+
+def test_place_of_a_umi_among_those_of_its_gene() -> None:
+    genes = np.random.default_rng(15).integers(0, 5, (7, 40))
+    plain = [[(row[:place] == gene).sum() for place, gene in enumerate(row)] for row in genes]
+    np.testing.assert_array_equal(_before(genes), plain)
+    np.testing.assert_array_equal(_before(genes + 2**17), plain)

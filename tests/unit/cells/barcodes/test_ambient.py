@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from tests.unit.cells.toy_sample import Toy, make_sample
+from tests.unit.cells.toy_sample import KINDS, Toy, make_sample
 
 from livermet.cells.barcodes.ambient import (
     ESTIMATED,
@@ -19,7 +17,15 @@ from livermet.cells.barcodes.ambient import (
     ambient_share,
     soup_profile,
 )
-from livermet.cells.barcodes.silence import LEVELS, find_peak, learn_kinds, likelihoods, mixing_weights, support
+from livermet.cells.barcodes.kinds import LEVELS, Kind, learn_kinds, likelihoods
+from livermet.cells.barcodes.silence import (
+    SHARES,
+    Pile,
+    find_pile,
+    mixtures,
+    profile_likelihood,
+    silent_probability,
+)
 
 MIXED = {"lymphocyte": 250, "neutrophil": 100, "macrophage": 100, "platelet": 50}
 
@@ -61,19 +67,35 @@ def test_where_soup_hides_the_silent_genes_no_wrong_number_is_given() -> None:
     assert found.found_by == NOT_TOLD or abs(found.share.mean() / toy.ambient.mean() - 1) < 0.2
 
 
-def test_a_peak_of_one_kind_alone_is_not_the_sample_s() -> None:
-    """Kinds of very different depth, laid over each other with the wrong slope, lie apart."""
-    toy = make_sample(MIXED, rho=0.05, seed=3, per_droplet=True)
-    kinds = learn_kinds(
-        toy.adata.X, labels_of(toy.kind), np.ones(len(toy.kind), dtype=bool), toy.empty["umis"].to_numpy(dtype=float)
-    )
-    speaking = [kind for kind in kinds if kind.speaks]
-    peak = find_peak(speaking)
-    assert peak is not None
-    assert support(speaking, peak) >= 0.7
-    deepest = max(speaking, key=lambda kind: kind.depth)
-    alone = replace(peak, share=float(peak.at(deepest.depth)), slope=0.0)
-    assert support(speaking, alone) < 0.7
+def pile_of(toy: Toy) -> tuple[Pile, list[Kind]]:
+    everyone = np.ones(len(toy.kind), dtype=bool)
+    kinds = learn_kinds(toy.adata.X, labels_of(toy.kind), everyone, toy.empty["umis"].to_numpy(dtype=float))
+    return find_pile([kind for kind in kinds if kind.speaks]), kinds
+
+
+def test_without_soup_there_is_an_upper_bound_and_no_number() -> None:
+    toy = make_sample(MIXED, rho=0.0)
+    found = measure(toy)
+    assert found.found_by == NOT_TOLD
+    assert np.isnan(found.share).all()
+    assert found.low == 0
+    assert 0 < found.high < 0.01
+    guessed = measure(toy, with_empty=False)
+    assert guessed.found_by == NOT_TOLD
+    assert found.high < guessed.high < 0.04  # kinds may burst less than others: the bound is wider
+
+
+def test_cells_drowned_in_soup_have_no_number() -> None:
+    """19 of 20 UMIs are soup (pure draws from it are no cells: such samples are set aside)."""
+    toy = make_sample(MIXED, rho=0.0)
+    rng = np.random.default_rng(0)
+    own = rng.binomial(toy.adata.X.toarray(), 0.05)
+    soup = np.stack([rng.multinomial(int(total * 0.95), toy.soup) for total in toy.adata.X.sum(axis=1).A1])
+    counts = sp.csr_matrix((own + soup).astype(np.int32))
+    everyone = np.ones(len(own), dtype=bool)
+    found = ambient_share(counts, labels_of(toy.kind), soup_profile(counts, toy.empty["umis"].to_numpy()), everyone)
+    assert found.found_by == NOT_TOLD
+    assert found.high > 0.9
 
 
 def test_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -124,27 +146,88 @@ def test_likelihood_is_the_binomial_of_counts_given_both() -> None:
     )
 
 
-def test_counting_noise_is_taken_out_of_the_ratios() -> None:
+def test_mixture_is_fitted_as_a_brute_force_search_does() -> None:
+    """The profile likelihood of twelve genes, the mixture by a general optimiser."""
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(3)
+    soup = rng.uniform(200, 400, 12)
+    truth = 0.1 + 0.9 * rng.lognormal(-3, 1.5, 12)
+    likelihood = likelihoods(rng.poisson(soup * truth).astype(float), soup, 1.0)
+    place = int(np.abs(SHARES - np.log(0.1)).argmin())
+    value, weights = profile_likelihood(likelihood, np.array([place]))
+    each = likelihood @ mixtures()[:, place, :]
+
+    def loss(logits: np.ndarray) -> float:
+        free = np.exp(logits - logits.max())
+        return -float(np.log(each @ (free / free.sum())).sum())
+
+    best = -min(minimize(loss, rng.normal(0, 1, each.shape[1]), method="L-BFGS-B").fun for _ in range(5))
+    assert weights.sum() == pytest.approx(1, abs=1e-4)
+    assert best - 0.2 < value[0] <= best + 1e-3  # 25 rounds of EM come that near
+
+
+def test_pile_of_silent_genes_is_found_among_expressed_ones() -> None:
+    """The likelihood of the share is highest where a quarter of the genes pile up, and has no top where none do."""
     rng = np.random.default_rng(0)
-    truth = np.where(np.arange(400) < 100, 0.05, 0.6)
-    soup = rng.uniform(20, 60, 400)
-    weights = mixing_weights(likelihoods(rng.poisson(10 * soup * truth).astype(float), soup, 10.0), rounds=300)
-    near = {share: weights[np.abs(LEVELS - np.log(share)) < 0.25].sum() for share in (0.05, 0.6)}
-    assert near[0.05] == pytest.approx(0.25, abs=0.05)
-    assert near[0.6] == pytest.approx(0.75, abs=0.05)
+    soup = rng.uniform(200, 600, 400)
+    places = np.arange(0, len(SHARES), 2)
+    expressed = rng.lognormal(-1.5, 1.2, 400)
+    for part, top in ((0.25, 0.05), (0.0, None)):
+        x = np.where(np.arange(400) < 400 * part, 0, expressed)
+        share = 0.05 if part else 0.0
+        likelihood = likelihoods(rng.poisson(soup * (share + (1 - share) * x)).astype(float), soup, 1.0)
+        value = profile_likelihood(likelihood, places)[0]
+        if top:
+            assert np.exp(SHARES[places[value.argmax()]]) == pytest.approx(top, rel=0.12)
+            assert value.max() - value[0] > 20
+        else:
+            assert value.max() - value[0] < 2
+            assert value[np.abs(SHARES[places] - np.log(0.05)).argmin()] < value[0] - 10
+
+
+def test_genes_of_a_kind_are_told_silent_or_not() -> None:
+    toy = make_sample(MIXED, rho=0.10)
+    pile, kinds = pile_of(toy)
+    own = {name: set(range(400 + 80 * place, 480 + 80 * place)) for place, name in enumerate(KINDS)}
+    for kind in kinds:
+        name = toy.kind[kind.cells[0]]
+        sure = silent_probability(kind, pile.at(kind.depth))
+        mine = np.isin(kind.genes, list(own[name]))
+        others = np.isin(kind.genes, [gene for other, genes in own.items() if other != name for gene in genes])
+        assert sure[mine].max() < 0.1
+        assert sure[others].mean() > 0.9
+
+
+@pytest.mark.parametrize("ambient", [0.10, 0.35])
+def test_kinds_that_burst_more_are_weighed_by_what_the_pool_holds(ambient: float) -> None:
+    """Without a raw matrix the lowest pile is that of the kind that burst least; the share is the mean of all piles."""
+    toy = make_sample(
+        MIXED,
+        rho=ambient,
+        burst={"lymphocyte": 0.5, "neutrophil": 1.0, "macrophage": 1.4, "platelet": 0.6},
+        hepatocyte=0.0,
+    )
+    totals = toy.adata.X.sum(axis=1).A1
+    everyone = np.ones(len(toy.kind), dtype=bool)
+    soup = soup_profile(toy.adata.X, None)
+    kinds = [k for k in learn_kinds(toy.adata.X, labels_of(toy.kind), everyone, soup.counts) if k.speaks]
+    pile = find_pile(kinds)
+    found = measure(toy, with_empty=False)
+    truth = (toy.ambient * totals).sum() / totals.sum()
+    assert pile.share < 0.75 * truth
+    assert (found.share * totals).sum() / totals.sum() == pytest.approx(truth, rel=0.2)
+    assert found.low <= truth <= found.high
 
 
 @pytest.mark.parametrize(("per_droplet", "slope"), [(False, 0.0), (True, 1.0)])
 def test_how_the_share_falls_with_depth_is_found(per_droplet: bool, slope: float) -> None:
     toy = make_sample(MIXED, rho=0.05, seed=3, per_droplet=per_droplet)
-    everyone = np.ones(len(toy.kind), dtype=bool)
-    kinds = learn_kinds(toy.adata.X, labels_of(toy.kind), everyone, toy.empty["umis"].to_numpy(dtype=float))
-    peak = find_peak([kind for kind in kinds if kind.speaks])
-    assert peak is not None
-    assert abs(peak.slope - slope) <= 0.25
+    pile, kinds = pile_of(toy)
+    assert abs(pile.slope - slope) <= 0.25
     for kind in kinds:
         own = toy.ambient[kind.cells] @ toy.adata.X[kind.cells].sum(axis=1).A1 / kind.umis
-        assert peak.at(kind.depth) == pytest.approx(own, rel=0.3)
+        assert pile.at(kind.depth) == pytest.approx(own, rel=0.3)
 
 
 def test_one_kind_of_cell_alone_cannot_tell() -> None:

@@ -12,7 +12,8 @@ import scipy.sparse as sp
 from tests.unit.cells.toy_sample import make_sample
 
 from livermet.cells.barcodes.dead_samples import soup_distance
-from livermet.cells.barcodes.quality import assess_quality, drop_counts, measure, mitochondrial_cut, outliers
+from livermet.cells.barcodes.quality import assess_quality, measure
+from livermet.cells.barcodes.reasons import drop_counts, mitochondrial_cut, outliers
 from livermet.settings import Quality
 from livermet.step import load, save
 

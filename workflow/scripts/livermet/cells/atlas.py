@@ -82,7 +82,8 @@ def assemble_atlas(
         X: log(1 + counts per ten thousand), float32 CSR; `layers["counts"]`: the integers that everything rests on, int32
         CSR; `layers["uncorrected"]`: as they were read, where they were corrected for ambient RNA; `obs`: the sheet's
         columns, quality, `leiden`, `lineage`, `state` and the other resolutions, text as categories; `obsm["X_pca"]`,
-        `obsm["X_umap"]`; `obsp` and `uns["neighbors"]` as scanpy writes them; `uns["livermet"]`.
+        `obsm["X_umap"]`; `obsp` and `uns["neighbors"]` as scanpy writes them; `uns["livermet"]`, which says, too, whether
+        the counts are as they were read.
     """
     import anndata
 
@@ -109,7 +110,12 @@ def assemble_atlas(
         },
     )
     atlas.uns = {
-        "livermet": {"version": __version__, "study": study, "species": species},
+        "livermet": {
+            "version": __version__,
+            "study": study,
+            "species": species,
+            "counts": "corrected for ambient RNA" if UNCORRECTED in layers else "as they were read",
+        },
         "log1p": {},  # tells scanpy that X is on the natural log scale
         "neighbors": {
             "connectivities_key": "connectivities",

@@ -12,9 +12,10 @@ import scipy.sparse as sp
 
 from livermet.cells.barcodes.correct import LEFT, UNCORRECTED
 from livermet.cells.barcodes.dead_samples import SET_ASIDE
-from livermet.cells.barcodes.quality import drop_counts
+from livermet.cells.barcodes.reasons import drop_counts
 from livermet.cells.barcodes.twins import find_shared_barcodes, find_twins
 from livermet.cells.gene_spaces import compare_gene_spaces
+from livermet.cells.telling import tell_ambient, tell_known_doublets, tell_set_aside
 from livermet.errors import InputError, Problem
 from livermet.inputs.genes import is_ensembl, mark_genes, sum_genes
 from livermet.keys import (
@@ -24,13 +25,11 @@ from livermet.keys import (
     AMBIENT_HIGH,
     AMBIENT_LOW,
     CELL,
-    DOUBLET_SCORE,
     DROP_REASON,
     GENE_ID,
     IS_DOUBLET,
     KEPT,
     KIND,
-    KNOWN_DOUBLET,
     MITO,
     MOUSE,
     N_GENES,
@@ -40,7 +39,7 @@ from livermet.keys import (
     SOUP_SOURCE,
     SYMBOL,
 )
-from livermet.notices import LOUD, Notice, tabulate
+from livermet.notices import tabulate
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -85,7 +84,7 @@ def merge_samples(
         sheet and input; all barcodes with their mouse; one row a sample; genes x samples, ambient profiles. Of corrected
         counts, obs `n_umis` and `n_genes` are those that are left, `ambient_fraction` what may be ambient among them still
         (what was found stands with the barcodes), and layers["uncorrected"] are the counts as they were read.
-        Notices of samples that were set aside, that lack genes, and that share barcodes.
+        Notices of samples that were set aside, that lack genes, of their ambient RNA and of samples that share barcodes.
 
     Raises
     ------
@@ -132,9 +131,10 @@ def merge_samples(
     samples_table = summarise(qualities, soups, sheet, corrected)
     notices = tabulate(
         [
-            *_tell_set_aside(samples_table),
+            *tell_set_aside(samples_table),
             *spaces,
-            *_tell_known_doublets(qualities, names),
+            *tell_ambient(samples_table, corrected),
+            *tell_known_doublets(qualities, names),
             *find_shared_barcodes(qualities, sheet),
         ]
     )
@@ -256,51 +256,6 @@ def why_set_aside(table: pd.DataFrame) -> str:
     """In words, why a sample without kept cells has none: from its quality table."""
     said = table[DROP_REASON].str.extract(rf"{SET_ASIDE} \((.*)\)$", expand=False).dropna()
     return f"set aside: {said.iloc[0] if len(said) else f'none of its {len(table)} barcodes passes quality control'}"
-
-
-def _tell_set_aside(samples: pd.DataFrame) -> list[Notice]:
-    dropped = [column for column in map(str, samples) if column.startswith("dropped: ")]
-    notices = []
-    for _, row in samples[samples["n_kept"] == 0].iterrows():
-        reasons = sorted(
-            ((int(row[name]), name.removeprefix("dropped: ")) for name in dropped if row[name]), reverse=True
-        )
-        notices.append(
-            Notice(
-                str(row[SAMPLE]),
-                "merge_samples",
-                f"The sample is {row[SET_ASIDE_BECAUSE]}. Mouse {row[MOUSE]} has no cells of it in any answer.",
-                f"{row['n_barcodes']} barcodes; " + ", ".join(f"{reason}: {number}" for number, reason in reasons),
-                "Look at its library and at `quality:` in the config, or take its row out of the sheet",
-                LOUD,
-            )
-        )
-    return notices
-
-
-def _tell_known_doublets(qualities: Sequence[pd.DataFrame], names: list[str]) -> list[Notice]:
-    """How well the scores rank the doublets that multiplexing knows: a check of the calls where it knows none."""
-    notices = []
-    for name, table in zip(names, qualities, strict=True):
-        if KNOWN_DOUBLET not in table:
-            continue
-        judged = table[table[DOUBLET_SCORE].notna()]
-        known, clean = (judged.loc[judged[KNOWN_DOUBLET] == word, DOUBLET_SCORE] for word in ("doublet", "singlet"))
-        ranks = pd.concat([known, clean]).rank()
-        pairs = len(known) * len(clean)
-        auroc = (ranks.iloc[: len(known)].sum() - len(known) * (len(known) + 1) / 2) / pairs if pairs else float("nan")
-        notices.append(
-            Notice(
-                name,
-                "merge_samples",
-                f"Multiplexing knows {(table[KNOWN_DOUBLET] == 'doublet').sum()} doublets of sample {name}; they count as called.",
-                f"the scores, which do not see the tags, rank a known doublet above a singlet in {auroc:.0%} of pairs"
-                if pairs
-                else "none of them was scored",
-                "Doublets of one tag are not among the known; the scores look for these",
-            )
-        )
-    return notices
 
 
 def _widen(adata: AnnData, genes: pd.Index, cells: NDArray[np.intp], name: str) -> sp.csr_matrix:

@@ -17,6 +17,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 from scipy.stats import false_discovery_control
 
+from livermet.inputs.urn import Urn
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 N_SIMULATIONS = 10_000  # the smallest p-value is 1e-4: enough at this rate where a tenth of the droplets are cells
 FALSE_DISCOVERY_RATE = 0.001
 LOG_ALPHA = (np.log(1.0), np.log(1e6))  # widths that are looked at; the largest is the multinomial
+BLOCK = 2**16  # UMIs drawn at once
 LARGEST_RANKS_LEFT_OUT = 50  # few and far apart: the curve is not smooth there
 
 
@@ -184,28 +187,16 @@ def empty_p_values(droplets: sp.csr_matrix, ambient: Ambient, *, seed: int, n_si
     rng = np.random.default_rng(seed)
     largest = int(totals.max(initial=0))
     counted = np.zeros(len(order) + 1, dtype=np.int64)
-    for _ in range(n_simulations):
-        drawn = np.clip(_simulate(largest, ambient, rng)[sizes - 1] - low, -1.0, step / 2)
-        place = np.searchsorted(keys, drawn + floors, side="left")
-        np.add.at(counted, place[place < ends], 1)
+    urn = Urn(ambient.share, ambient.alpha)
+    block = max(1, BLOCK // max(largest, 1))
+    for done in range(0, n_simulations if largest else 0, block):
+        drawn = urn.fill(min(block, n_simulations - done), largest, rng)[:, sizes - 1]
+        place = np.searchsorted(keys, np.clip(drawn - low, -1.0, step / 2) + floors, side="left")
+        counted += np.bincount(place[place < ends], minlength=len(counted))
     reached = np.cumsum(counted[:-1])
     p_values = np.empty(len(order))
     p_values[order] = (reached - np.repeat(reached[start] - counted[start], ends - start) + 1) / (n_simulations + 1)
     return p_values
-
-
-def _simulate(largest: int, ambient: Ambient, rng: np.random.Generator) -> Array:
-    """Kernel of the log-likelihood of one empty droplet after each of its UMIs."""
-    weight = ambient.alpha * ambient.share
-    bounds = np.cumsum(rng.standard_gamma(weight))
-    genes = np.searchsorted(bounds, rng.random(largest) * bounds[-1], side="right")
-    genes = np.minimum(genes, len(weight) - 1)
-    # How many UMIs of its gene came before each: its place among them.
-    order = np.argsort(genes, kind="stable")
-    first = np.flatnonzero(np.diff(genes[order], prepend=-1))
-    before = np.empty(largest)
-    before[order] = np.arange(largest) - np.repeat(first, np.diff(np.append(first, largest)))
-    return np.cumsum(np.log(before + weight[genes]) - np.log(before + 1))
 
 
 def find_knee(totals: NDArray[np.integer[Any]], lower: int) -> int:

@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from livermet.cells.barcodes.quality import (
-    check_bounds,
-    check_doublets,
-    check_known_doublets,
-    check_outliers,
-    find_kinds,
-    measure,
-    passing,
-)
+from livermet.cells.barcodes.quality import check_doublets, check_known_doublets, find_kinds, measure
+from livermet.cells.barcodes.reasons import check_bounds, check_outliers, passing
 from livermet.cells.merge import merge_samples
 from livermet.keys import CELL, KEPT
 from livermet.multiverse.grid import KEEP, STRICT, CellSet

@@ -10,6 +10,7 @@ import pandas as pd
 from livermet.keys import (
     ADJUSTED_P_VALUE,
     AMBIENT,
+    AMBIENT_FOUND_BY,
     AMBIENT_HIGH,
     AMBIENT_LOW,
     CI_HIGH,
@@ -224,7 +225,9 @@ def table_of_samples(barcodes: pd.DataFrame, samples: pd.DataFrame, factors: Map
 def _interval(row: pd.Series) -> str:
     """Of a sample's ambient share."""
     low, high = as_float(row[AMBIENT_LOW]), as_float(row[AMBIENT_HIGH])
-    return "cannot be told" if math.isnan(low) else f"{percent(low)} to {percent(high)}"
+    if row[AMBIENT_FOUND_BY] == "cannot be told":
+        return "cannot be told" + ("" if math.isnan(high) else f"; at most {percent(high)}")
+    return f"{percent(low)} to {percent(high)}"
 
 
 def table_of_states(labels: pd.DataFrame, t_lineages: Sequence[str]) -> Table:

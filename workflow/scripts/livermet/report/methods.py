@@ -137,7 +137,15 @@ def _write_quality(writer: _Writer, config: Mapping[str, Any], packages: Mapping
     where = f"taken from the empty droplets of the raw matrix in {measured} samples" if measured else ""
     guess = f"estimated from all barcodes of the filtered matrix in {estimated} samples" if estimated else ""
     untold = int((facts.samples[AMBIENT_FOUND_BY] == "cannot be told").sum())
-    unsure = f"; in {untold} samples no gene was plainly silent and the share cannot be told" if untold else ""
+    unsure = (
+        f"; in {untold} samples silent genes do not pile up and the share has an upper bound at most" if untold else ""
+    )
+    spilt = (
+        """; without empty droplets, silent genes of each origin were read apart and their shares weighed by what the sample holds
+        of each origin, since cells burst at different rates"""
+        if estimated
+        else ""
+    )
     doublets = "were dropped" if quality["remove_doublets"] else "were kept and marked"
     writer.section(
         "Quality control",
@@ -153,8 +161,9 @@ def _write_quality(writer: _Writer, config: Mapping[str, Any], packages: Mapping
         doublets {doublets}. Samples that kept fewer than {quality["min_cells_per_sample"]} cells, or whose cells were no
         farther from the empty droplets than draws from these, were set aside. Dissociation stress, cell-cycle phase
         [@tirosh] and each sample's sex were read from the kept cells and changed nothing. The share of
-        ambient RNA was read, after the idea of SoupX [@soupx], from genes that a kind of cell does not express, with the
-        ambient profile {" and ".join(part for part in (where, guess) if part)}{unsure}. {kept:,} cells
+        ambient RNA was read, after the idea of SoupX [@soupx], from genes that a kind of cell does not express: the share at
+        which the counts of all kinds are likeliest, where what cells express themselves has a smooth distribution [@efron],
+        with the ambient profile {" and ".join(part for part in (where, guess) if part)}{spilt}{unsure}. {kept:,} cells
         ({kept / max(len(facts.barcodes), 1):.1%} of the barcodes) were kept; {_altered(quality["ambient"])}.""",
     )
 

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from livermet.keys import AMBIENT_CORRECTED, AMBIENT_FOUND_BY, KEPT, MOUSE, SAMPLE, TIERS
+from livermet.keys import KEPT, MOUSE, SAMPLE, TIERS
 from livermet.notices import LOUD, QUIET
 from livermet.plots.words import words
-from livermet.report import cells, details, numbers
+from livermet.report import cells, details
 from livermet.report.answers import make_cards, make_claims
 from livermet.report.doctor import describe_calls, describe_findings
 from livermet.report.figures import make_pictures
@@ -146,29 +146,9 @@ def write_page(
         inputs=_inputs(results.inputs),
         config_text=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
         told=_told(results.notices),
-        notices=(*_notices(config, results.samples), *NOTICES),
+        notices=NOTICES,
         words=words,
     )  # fmt: skip
-
-
-def _notices(config: Mapping[str, Any], samples: pd.DataFrame) -> list[str]:
-    """What a reader must know of this study's counts."""
-    notices = []
-    untold = samples.loc[samples[AMBIENT_FOUND_BY].astype(str) == "cannot be told", SAMPLE].astype(str).tolist()
-    if config["quality"]["ambient"] == "correct":
-        left = samples.loc[~samples[AMBIENT_CORRECTED].map(numbers.is_true), SAMPLE].astype(str).tolist()
-        notices.append(
-            "Counts were corrected: the ambient counts expected in every cell were taken away before anything else was "
-            "computed. The counts as they were read are the layer 'uncorrected' of the atlas. Genes marked as ambient are "
-            "those whose change may come from what the correction missed."
-            + (f" Not corrected, because the share cannot be told: {', '.join(left)}." if left else "")
-        )
-    elif untold:
-        notices.append(
-            f"The share of ambient RNA cannot be told in {len(untold)} of {len(samples)} samples ({', '.join(untold)}): there, "
-            "genes that hepatocytes make are marked as ambient on suspicion."
-        )
-    return notices
 
 
 def _facts(results: Results, config: Mapping[str, Any]) -> dict[str, str]:

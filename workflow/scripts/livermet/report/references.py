@@ -24,6 +24,7 @@ REFERENCES = {
     "scanpy": Reference("Wolf FA, Angerer P, Theis FJ. SCANPY: large-scale single-cell gene expression data analysis. Genome Biol 19, 15 (2018)", "10.1186/s13059-017-1382-0"),
     "scrublet": Reference("Wolock SL, Lopez R, Klein AM. Scrublet: computational identification of cell doublets in single-cell transcriptomic data. Cell Syst 8, 281 (2019)", "10.1016/j.cels.2018.11.005"),
     "soupx": Reference("Young MD, Behjati S. SoupX removes ambient RNA contamination from droplet-based single-cell RNA sequencing data. GigaScience 9, giaa151 (2020)", "10.1093/gigascience/giaa151"),
+    "efron": Reference("Efron B. Empirical Bayes deconvolution estimates. Biometrika 103, 1-20 (2016)", "10.1093/biomet/asv068"),
     "emptydrops": Reference("Lun ATL, Riesenfeld S, Andrews T, et al. EmptyDrops: distinguishing cells from empty droplets in droplet-based single-cell RNA sequencing data. Genome Biology 20, 63 (2019)", "10.1186/s13059-019-1662-y"),
     "hvg": Reference("Stuart T, Butler A, Hoffman P, et al. Comprehensive integration of single-cell data. Cell 177, 1888 (2019)", "10.1016/j.cell.2019.05.031"),
     "harmony": Reference("Korsunsky I, Millard N, Fan J, et al. Fast, sensitive and accurate integration of single-cell data with Harmony. Nat Methods 16, 1289 (2019)", "10.1038/s41592-019-0619-0"),

@@ -8,13 +8,15 @@ from the sample itself (:mod:`livermet.cells.barcodes.silence`).
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from livermet.cells.barcodes.silence import HIGHEST_SHARE, Kind, Peak, find_peak, learn_kinds
+from livermet.cells.barcodes.kinds import Kind, learn_kinds
+from livermet.cells.barcodes.origins import BURST_SDS, average_piles
+from livermet.cells.barcodes.silence import DROP, HIGHEST_SHARE, NEAR, Pile, find_pile, silent_probability
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,11 +28,11 @@ log = logging.getLogger("livermet")
 RAW_MATRIX, ESTIMATED = "raw matrix", "estimated"
 SILENT_GENES, NOT_TOLD = "silent genes", "cannot be told"
 MIN_SOUP_UMIS = 2_000  # fewer in the empty droplets make no profile
-NEAR = 0.25  # log: a gene this near to its kind's share is silent
-PRIOR = 25.0  # counts that the sample's share is worth in the share of a kind
 MAX_SHARE = 0.95
-MOST_ERROR = 0.35  # of the log share: beyond, it is no answer
-WITHIN_PEAK = 0.5  # of the peak's width: how far off its middle may be
+LEAST_FALL = 2 * DROP  # of the log-likelihood towards no soup
+LEAST_ERROR = 0.08  # of the log share: what the smooth mixture itself may be off
+MOST_ERROR = 0.35  # beyond, it is no answer
+LEAST_EXCESS = 0.05  # of a gene in the soup over the pool
 NORMAL_95 = 1.96
 
 
@@ -66,13 +68,17 @@ class Ambience:
     found_by
         "silent genes" or "cannot be told".
     low, high
-        95 % interval of the sample's share (ambient UMIs over all UMIs); NaN where it cannot be told.
+        95 % interval of the sample's share (ambient UMIs over all UMIs). Where it cannot be told: from 0 to an upper bound,
+        or NaN where no gene says anything.
+    soup
+        The profile; where it is estimated, with more of what comes from kinds of cells that burst more.
     """
 
     share: Array
     found_by: str
     low: float
     high: float
+    soup: Soup
 
 
 def soup_profile(counts: sp.csr_matrix, empty: NDArray[np.integer[Any]] | None) -> Soup:
@@ -102,9 +108,10 @@ def ambient_share(
 ) -> Ambience:
     """Estimate each cell's share of ambient RNA.
 
-    The share of a cell of usual depth, and how it falls with depth, are read from the peak that the silent genes of all
-    kinds make together; a kind's own share from its silent genes, drawn towards that; a cell's from its counts of these
-    genes, drawn towards its kind's by as much as the cells of a kind are alike (gamma prior, strength by moments).
+    The share of a cell of usual depth, and how it falls with depth, are read from the pile that the silent genes of all
+    kinds make together; where the profile is estimated, from the piles of genes of different origins. A cell's own comes from
+    its counts of silent genes, drawn towards its kind's by as much as the cells of a kind are alike (gamma prior, strength by
+    moments).
 
     Parameters
     ----------
@@ -122,28 +129,47 @@ def ambient_share(
     Ambience
     """
     totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    share = np.full(len(totals), np.nan)
+    unknown = np.full(len(totals), np.nan)
     labels = np.where(totals > 0, labels, -1)
     kinds = learn_kinds(counts, labels, clean, soup.counts)
     speaking = [kind for kind in kinds if kind.speaks]
-    peak = find_peak(speaking) if speaking else None
-    if peak is None:
-        log.info("ambient: no genes are plainly silent, so the share cannot be told")
-        return Ambience(share, NOT_TOLD, np.nan, np.nan)
-    silent = [_silent(kind, peak) for kind in kinds]
-    # Where in the peak the truly silent genes lie is not known, either.
-    error = float(np.hypot(_relative_error(counts.shape[1], kinds, silent), WITHIN_PEAK * peak.width))
-    if error > MOST_ERROR:
-        log.info("ambient: silent genes disagree, so the share cannot be told (relative error %.2f)", error)
-        return Ambience(share, NOT_TOLD, np.nan, np.nan)
-    for kind, own in zip(kinds, silent, strict=True):
-        share[kind.cells] = _spread(counts, totals, soup, kind, own, peak)
+    if not speaking:
+        log.info("ambient: too few genes that a kind may be silent for, so the share cannot be told")
+        return Ambience(unknown, NOT_TOLD, np.nan, np.nan, soup)
+    pile, known = find_pile(speaking), labels >= 0
+    mean = average_piles(speaking, pile, soup.share) if soup.source == ESTIMATED else None
+    error = float(np.hypot(mean.error if mean else pile.error, LEAST_ERROR))
+    if pile.fall < LEAST_FALL or error > MOST_ERROR or pile.share > HIGHEST_SHARE:
+        most = _pooled(np.minimum(_at_most(pile, soup) / pile.share * pile.at(totals), 1.0), totals, known)
+        log.info("ambient: silent genes do not pile up, so the share cannot be told; it is at most %.4f", most)
+        return Ambience(unknown, NOT_TOLD, 0.0, most, soup)
+    if mean:
+        pile = replace(pile, share=mean.share)
+        soup = Soup(soup.counts * np.maximum(mean.excess, LEAST_EXCESS), ESTIMATED)
+    share = unknown
+    for kind in kinds:
+        share[kind.cells] = _spread(counts, totals, soup, kind, _silent(kind, pile), pile)
     share = np.clip(share, 0, MAX_SHARE)
-    known = labels >= 0
-    pooled = float((share * totals)[known].sum() / totals[known].sum())
+    pooled = _pooled(share, totals, known)
     low, high = pooled * np.exp(-NORMAL_95 * error), min(pooled * np.exp(NORMAL_95 * error), MAX_SHARE)
-    log.info("ambient: %.3f of the UMIs (%.3f to %.3f), falling with depth^%.2f", pooled, low, high, peak.slope)
-    return Ambience(share, SILENT_GENES, float(low), float(high))
+    log.info("ambient: %.3f of the UMIs (%.3f to %.3f), falling with depth^%.2f", pooled, low, high, pile.slope)
+    return Ambience(share, SILENT_GENES, float(low), float(high), soup)
+
+
+def _at_most(pile: Pile, soup: Soup) -> float:
+    """Upper bound of the share of a cell of usual depth.
+
+    Where no empty droplets tell the profile, the lowest genes may be of cells that burst less than others.
+    """
+    if pile.share > HIGHEST_SHARE:
+        return 1.0
+    burst = BURST_SDS[-1] if soup.source == ESTIMATED else 0.0
+    return float(pile.high * np.exp(NORMAL_95 * np.hypot(pile.error, burst)))
+
+
+def _pooled(share: Array, totals: Array, known: NDArray[np.bool_]) -> float:
+    """Ambient UMIs over all UMIs."""
+    return float((share * totals)[known].sum() / totals[known].sum())
 
 
 @dataclass(frozen=True)
@@ -154,51 +180,18 @@ class _Silent:
     share: float
 
 
-def _silent(kind: Kind, peak: Peak) -> _Silent:
-    start = min(float(peak.at(kind.depth)), MAX_SHARE)
+def _silent(kind: Kind, pile: Pile) -> _Silent:
+    start = min(float(pile.at(kind.depth)), MAX_SHARE)
     # Where soup is most of what a kind holds, the genes that it expresses lie as near.
     if not kind.speaks or start * np.exp(NEAR) > HIGHEST_SHARE:
         return _Silent(np.zeros(len(kind.genes)), start)
-    sure = kind.membership(start, NEAR)
-    found, expected = float(sure @ kind.found), float(sure @ kind.expected) * start
-    return _Silent(sure, min(start * (PRIOR + found) / (PRIOR + expected), MAX_SHARE))
+    return _Silent(silent_probability(kind, start), start)
 
 
-def _relative_error(n_genes: int, kinds: list[Kind], silent: list[_Silent]) -> float:
-    """Standard error of the log share: kinds, and the kinds that the silent genes come from, are left out in turn.
-
-    What the soup holds of one kind of cell may be more, or less, than the profile says (cells burst at different rates);
-    the genes that come from there then all err together, and only leaving them out together shows it.
-    """
-    rates = np.zeros((len(kinds), n_genes))
-    found, expected = np.zeros((len(kinds), n_genes)), np.zeros((len(kinds), n_genes))
-    for row, (kind, own) in enumerate(zip(kinds, silent, strict=True)):
-        rates[row, kind.genes] = kind.found / max(kind.umis, 1.0)
-        found[row, kind.genes] = own.sure * kind.found
-        expected[row, kind.genes] = own.sure * kind.expected * own.share
-    origin = rates.argmax(axis=0)
-    by_origin = np.zeros((2, len(kinds)))
-    for row, part in enumerate((found, expected)):
-        np.add.at(by_origin[row], origin, part.sum(axis=0))
-    return float(np.hypot(_jackknife(found.sum(axis=1), expected.sum(axis=1)), _jackknife(*by_origin)))
-
-
-def _jackknife(found: Array, expected: Array) -> float:
-    """Standard error of the log of sum(found) / sum(expected), groups left out in turn."""
-    there = expected > 0
-    left_found, left_expected = found.sum() - found[there], expected.sum() - expected[there]
-    usable = (left_found > 0) & (left_expected > 0)
-    number = int(usable.sum())
-    if number < 2:
-        return 1.0
-    ratios = np.log(left_found[usable] / left_expected[usable])
-    return float(np.sqrt((number - 1) / number * ((ratios - ratios.mean()) ** 2).sum()))
-
-
-def _spread(counts: sp.csr_matrix, totals: Array, soup: Soup, kind: Kind, own: _Silent, peak: Peak) -> Array:
+def _spread(counts: sp.csr_matrix, totals: Array, soup: Soup, kind: Kind, own: _Silent, pile: Pile) -> Array:
     """Share of each cell of a kind around the kind's: posterior mean under a gamma prior."""
     umis = totals[kind.cells]
-    share = own.share * (umis / max(kind.depth, 1.0)) ** -_slope_within(peak.slope, own.share)
+    share = own.share * (umis / max(kind.depth, 1.0)) ** -_slope_within(pile.slope, own.share)
     silent = kind.genes[own.sure > 0.5]
     # What a doublet holds of silent genes is its second cell's: it gets its kind's share.
     cells = kind.cells[kind.clean]

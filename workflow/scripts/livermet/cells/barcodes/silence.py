@@ -1,311 +1,205 @@
 """Where the soup shows: genes that a kind of cell is silent for all have the same ratio to the soup, the ambient share.
 
-In a kind c of cells with T_c UMIs, gene g of soup share s_g has T_c s_g (rho_c + x_gc) counts, x_gc being what the cells
-themselves express, in units of the soup. Ratios count / (T_c s_g) of silent genes (x = 0) pile up at rho_c; those of
-expressed genes lie above, spread wide. A single gene's ratio is too noisy to see this, so the distribution of ratios over
-genes is freed from counting noise first (the nonparametric maximum-likelihood estimate of a mixing distribution: Kiefer
-and Wolfowitz 1956, doi:10.1214/aoms/1177728066, by EM), and then laid over each other for all kinds.
+What cells express of the genes that some kind may be silent for varies over orders of magnitude and without a preferred level:
+the logarithm of x is taken to have a smooth density in each kind, a mixture of normal bumps half a unit wide (the idea of
+deconvolution with a smooth prior: Efron 2016, doi:10.1093/biomet/asv068). However smooth it is, the ratios
+rho + (1 - rho) x of all genes with x far below rho pile up at rho. So the likelihood of rho, with the best mixture at each,
+falls off on either side of a pile, and does not fall towards 0 where there is none: then rho has an upper bound only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
+
+from livermet.cells.barcodes.kinds import LEVELS, STEP, Kind, usual_depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Places = NDArray[np.intp]
 
-STEP = 0.1  # of the log ratio
-LOWEST, HIGHEST = 1e-4, 4.0
-LEVELS = np.arange(np.log(LOWEST), np.log(HIGHEST), STEP)
-MIN_EXPECTED = 40.0  # counts that a gene would have in a kind that is all soup; weaker genes tell little
-MAX_GENES = 400  # the strongest of the soup: enough, and it bounds the work
-MIN_GENES = 10
-OWN = 1.5  # times the usual rate makes a gene of a kind's own, or of the soup's
-MIN_PART_OF_CELLS = 0.01  # of all UMIs: a smaller kind's rates are chance
-N_ROUNDS = 60
-SLOPES = (0.0, 0.25, 0.5, 0.75, 1.0)  # 0: the share is the same in all cells; 1: every droplet holds the same soup
-MARGIN = 30  # levels added on both sides, for kinds much larger or smaller than the usual
+FINENESS = 0.05  # of the log share
+LEAST_SHARE, MOST_SHARE = 5e-4, 0.95
 HIGHEST_SHARE = 0.65  # above, what cells express hides the silent genes
-MIN_PAIRS, MIN_PART = 12.0, 0.005  # pairs of a gene and a kind in the peak, in number and of all
-VALLEY = 0.7  # of the peak: the lowest between it and the expressed genes
-RISEN = 0.75  # of the peak: where its rising side ends
-LEAST_SUPPORT = 0.7  # of the kinds have silent genes at the peak: at least
-MIN_OWN, AROUND = 1.0, 0.35  # so many genes, this near (log)
-LEAST_SEEN = 0.3  # of the pairs belong to kinds whose silent genes would be seen at a level
-LEAST_CONTRAST = 0.3  # of the peak rises above its flanks
-REACH = 4  # levels within which nothing is lower than the valley
-LEAST_ABOVE = 0.2  # of all pairs lie above the peak: a kind expresses most of what is strong in the soup
+SHARES = np.arange(np.log(LEAST_SHARE), np.log(MOST_SHARE), FINENESS)  # log
+COARSE = 4  # every so many of them are looked at first
+WINDOW = 10  # and then so many on either side of the best
+BUMP_SD = 0.5  # natural log, of x
+BUMPS = np.arange(np.log(2e-4), np.log(3.0), BUMP_SD)
+FINE_X = np.arange(np.log(1e-5), np.log(8.0), STEP)
+N_ROUNDS = 25
+SLOPES = np.linspace(0.0, 1.0, 9)  # 0: the share is the same in all cells; 1: every droplet holds the same soup
+KIND_SD = 0.1  # natural log, of a kind's share around what its depth lets expect
+FARTHEST = 30.0  # log-likelihood that one kind can be against all others
+TINY = np.float32(1e-15)  # smaller numbers are as good as 0, and slow: their products are denormal
+DROP = 2.0  # of the log-likelihood: about 95 %
+NEAR = 0.25  # log: a gene this near to its kind's share is silent
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What one kind of cells says.
-
-    Attributes
-    ----------
-    cells
-        Rows of its cells.
-    clean
-        Of these, the ones that are no doublets: the others teach nothing.
-    depth
-        Mean UMIs of a clean cell.
-    umis
-        UMIs of the clean cells.
-    genes
-        Genes strong enough in the soup.
-    found
-        Their counts in the clean cells.
-    soup
-        Their UMIs in the profile.
-    odds
-        UMIs of the kind per UMI of the profile.
-    weight
-        Share of the genes at each of `LEVELS`; empty where there are too few genes.
-    """
-
-    cells: NDArray[np.intp]
-    clean: NDArray[np.bool_]
-    depth: float
-    umis: float
-    genes: NDArray[np.intp]
-    found: Array
-    soup: Array
-    odds: float
-    weight: Array = field(default_factory=lambda: np.zeros(0))
-
-    @property
-    def speaks(self) -> bool:
-        """Whether it has enough strong genes."""
-        return len(self.weight) > 0
-
-    @property
-    def expected(self) -> Array:
-        """Counts that the genes would have if all were soup."""
-        return self.soup * self.odds
-
-    def membership(self, share: float, width: float) -> Array:
-        """Probability of each gene to lie within `width` (log) of a share."""
-        near = np.abs(LEVELS - np.log(share)) <= width
-        likelihood = likelihoods(self.found, self.soup, self.odds) * self.weight
-        return np.asarray(likelihood[:, near].sum(axis=1) / np.maximum(likelihood.sum(axis=1), 1e-300))
+@cache
+def mixtures() -> Array:
+    """Distribution of the ratio: levels x `SHARES` x bumps. Columns sum to 1."""
+    weights = np.exp(-0.5 * ((FINE_X[:, None] - BUMPS) / BUMP_SD) ** 2)
+    grid = _ratios(weights / weights.sum(axis=0), np.exp(SHARES))
+    return np.where(grid < TINY, 0, grid)
 
 
-def likelihoods(found: Array, soup: Array, odds: float) -> Array:
-    """Likelihood of each gene's counts at each of `LEVELS`, the largest 1.
-
-    The profile is itself a count. Given both together, the count in cells is binomial: no error of the profile is taken
-    for expression, or for its lack.
-    """
-    ratio = odds * np.exp(LEVELS)
-    log = found[:, None] * LEVELS - (found + soup)[:, None] * np.log1p(ratio)
-    return np.asarray(np.exp(log - log.max(axis=1, keepdims=True)))
+def _ratios(weights: Array, shares: Array) -> Array:
+    """Levels x shares x columns: where columns of weights of `FINE_X` put the ratio."""
+    place = (np.log(shares[:, None] + (1 - shares[:, None]) * np.exp(FINE_X)) - LEVELS[0]) / STEP
+    place = np.clip(place, 0, len(LEVELS) - 1.001)
+    # Linear between levels: a tent around each, shares x fine x levels.
+    tents = np.maximum(1 - np.abs(place[:, :, None] - np.arange(len(LEVELS))), 0)
+    return np.asarray(np.einsum("sfl,fb->lsb", tents, weights, optimize=True))
 
 
-def mixing_weights(likelihood: Array, rounds: int = N_ROUNDS) -> Array:
-    """Weights of the levels that make the genes' counts most likely (EM)."""
-    weights = np.full(likelihood.shape[1], 1 / likelihood.shape[1])
-    for _ in range(rounds):
-        weights *= likelihood.T @ (1 / np.maximum(likelihood @ weights, 1e-300)) / len(likelihood)
-    return np.asarray(weights)
-
-
-def learn_kinds(
-    counts: sp.csr_matrix,
-    labels: NDArray[np.integer[Any]],
-    clean: NDArray[np.bool_],
-    soup: Array,
-) -> list[Kind]:
-    """What every kind of cells says.
+def profile_likelihood(likelihood: Array, places: Places) -> tuple[Array, Array]:
+    """Log-likelihood of genes' counts at several shares, each with the mixture that fits best there (EM).
 
     Parameters
     ----------
-    counts
-        Cells x genes, csr.
-    labels
-        Kind of each cell; a negative one leaves it out.
-    clean
-        Cells that are no doublets.
-    soup
-        UMIs of each gene in the profile.
+    likelihood
+        Genes x levels.
+    places
+        Of `SHARES`: (n,), the same for all genes, or genes x n where a gene has its own.
 
     Returns
     -------
-    list of Kind
-        By label.
+    tuple of ndarray
+        (n,), and the weights of the bumps (n x bumps).
     """
-    names = np.unique(labels[labels >= 0])
-    if not len(names):
-        return []
-    members = [np.flatnonzero(labels == name) for name in names]
-    sums = np.stack(
-        [np.asarray(counts[cells[clean[cells]]].sum(axis=0), dtype=np.float64).ravel() for cells in members]
-    )
-    telling = may_be_silent(sums, soup)
-    kinds = []
-    for cells, own in zip(members, sums, strict=True):
-        umis, odds = float(own.sum()), float(own.sum()) / max(float(soup.sum()), 1.0)
-        strong = np.flatnonzero(telling & (soup * odds >= MIN_EXPECTED))
-        genes = strong[np.argsort(-soup[strong], kind="stable")[:MAX_GENES]]
-        depth = umis / max(int(clean[cells].sum()), 1)
-        known = (cells, clean[cells], depth, umis, genes, own[genes], soup[genes], odds)
-        weight = mixing_weights(likelihoods(*known[5:])) if len(genes) >= MIN_GENES else np.zeros(0)
-        kinds.append(Kind(*known, weight))
-    return kinds
-
-
-def may_be_silent(sums: Array, soup: Array) -> NDArray[np.bool_]:
-    """Genes that some kind may be silent for: stronger in one kind than in all together, or in the soup than in the cells.
-
-    The others, which all kinds express about alike, are most of what is strong in the soup, and would hide the silent ones.
-
-    Parameters
-    ----------
-    sums
-        Kinds x genes, UMIs.
-    soup
-        UMIs of each gene in the profile.
-    """
-    umis = np.maximum(sums.sum(axis=1), 1.0)
-    together = sums.sum(axis=0) / umis.sum()
-    large = umis >= MIN_PART_OF_CELLS * umis.sum()
-    most = (sums[large] / umis[large, None]).max(axis=0)
-    share = soup / max(float(soup.sum()), 1.0)
-    return np.asarray((most >= OWN * together) | (together * OWN <= share))
+    grid = mixtures()
+    n_genes, n = len(likelihood), places.shape[-1]
+    wanted, where = np.unique(places, return_inverse=True)
+    chosen = np.ascontiguousarray(grid[:, wanted, :].reshape(len(LEVELS), -1), dtype=np.float32)
+    each = (np.where(likelihood < TINY, 0, likelihood).astype(np.float32) @ chosen).reshape(n_genes, len(wanted), -1)
+    each = each[:, where] if places.ndim == 1 else each[np.arange(n_genes)[:, None], where.reshape(places.shape)]
+    each = np.ascontiguousarray(
+        np.maximum(each, TINY).transpose(1, 0, 2)
+    )  # shares x genes x bumps: the products below are of matrices
+    weights = np.full((n, len(BUMPS), 1), 1 / len(BUMPS), dtype=np.float32)
+    back = each.transpose(0, 2, 1)
+    for _ in range(N_ROUNDS):
+        weights = np.maximum(weights * (back @ (1 / (each @ weights))) / n_genes, TINY)
+    total = np.log(each @ weights).sum(axis=(1, 2), dtype=np.float64)
+    return total, weights[:, :, 0].astype(np.float64)
 
 
 @dataclass(frozen=True)
-class Peak:
+class Pile:
     """Where the silent genes of all kinds pile up.
 
     Attributes
     ----------
     share
         Ambient share of a cell of usual depth.
+    low, high
+        95 % interval of it by the likelihood alone.
     slope
         The share of a cell of depth d is `share * (d / depth) ** -slope`.
     depth
         The usual depth.
-    height
-        Share of pairs in the peak above its flanks.
-    width
-        Standard deviation of the log ratio within the peak, which is free of counting noise.
+    fall
+        How far the log-likelihood falls towards no soup: less than `DROP` and there is no pile, but `high` still holds.
+    error
+        Standard error of the log share: by the likelihood, and by leaving kinds out in turn.
     """
 
     share: float
+    low: float
+    high: float
     slope: float
     depth: float
-    height: float
-    width: float
+    fall: float
+    error: float
 
     def at(self, depth: Any) -> Any:
         """Ambient share expected of cells of some depth."""
         return self.share * (np.maximum(depth, 1.0) / self.depth) ** -self.slope
 
 
-def usual_depth(kinds: Sequence[Kind]) -> float:
-    """Geometric mean depth, weighed by UMIs."""
-    return float(np.exp(np.average([np.log(kind.depth) for kind in kinds], weights=[kind.umis for kind in kinds])))
-
-
-def find_peak(kinds: Sequence[Kind]) -> Peak | None:
-    """The lowest peak of the ratios, all kinds laid over each other.
+def find_pile(kinds: Sequence[Kind]) -> Pile:
+    """The share, and how it falls with depth, that make the counts of all kinds most likely.
 
     How the share depends on a cell's depth is not known beforehand (soup enters a droplet whatever the cell in it, but a
-    droplet that was read well was read well as a whole): the slope that gives the sharpest peak is taken.
+    droplet that was read well was read well as a whole), so the likelihood decides.
 
     Parameters
     ----------
     kinds
-        Those that speak.
-
-    Returns
-    -------
-    Peak or None
-        None where no slope shows a peak apart from the expressed genes: the share cannot be told.
+        Those that speak; at least one.
     """
-    found = [peak for slope in SLOPES if (peak := _peak_at(kinds, slope)) is not None]
-    return max(found, key=lambda peak: peak.height, default=None)
+    each = [kind.likelihoods for kind in kinds]
+    depth = usual_depth(list(kinds))
+    shift = np.log([kind.depth for kind in kinds]) - np.log(depth)
+    coarse = np.arange(0, len(SHARES), COARSE)
+    rough = [profile_likelihood(one, coarse)[0] for one in each]
+    total = _together(SHARES[coarse], [SHARES[coarse]] * len(rough), rough, shift, SLOPES).sum(axis=1)
+    best, at = np.unravel_index(int(total.argmax()), total.shape)
+    fall = float(total.max() - total[:, 0].max())
+    # Again, finely, around what each kind is expected to have.
+    middle = np.rint((SHARES[coarse[at]] - SLOPES[best] * shift - SHARES[0]) / FINENESS).astype(np.intp)
+    windows = [np.unique(np.clip(np.arange(m - WINDOW, m + WINDOW + 1), 0, len(SHARES) - 1)) for m in middle]
+    fine = [_blur(profile_likelihood(one, window)[0]) for one, window in zip(each, windows, strict=True)]
+    slopes = np.unique(np.clip(SLOPES[best] + np.linspace(-0.1875, 0.1875, 7), 0, 1))
+    shares = SHARES[max(coarse[at] - WINDOW, 0) : coarse[at] + WINDOW + 1]
+    by_kind = _together(shares, [SHARES[window] for window in windows], fine, shift, slopes)
+    total = by_kind.sum(axis=1)
+    share = _top(shares, total.max(axis=0))
+    left_out = [_top(shares, (total - one).max(axis=0)) for one in by_kind.swapaxes(0, 1)]
+    inside = shares[total.max(axis=0) >= total.max() - DROP]
+    return Pile(
+        share=float(np.exp(share)),
+        low=float(np.exp(inside[0])),
+        high=float(np.exp(inside[-1])),
+        slope=float(slopes[int(total.max(axis=1).argmax())]),
+        depth=depth,
+        fall=fall,
+        error=float(np.hypot(np.sqrt((len(left_out) - 1) * np.var(left_out)), (inside[-1] - inside[0]) / 4)),
+    )
 
 
-def _peak_at(kinds: Sequence[Kind], slope: float) -> Peak | None:
-    depth = usual_depth(kinds)
-    density, seen = overlay(kinds, slope, depth)
-    total = sum(len(kind.genes) for kind in kinds)
-    three = np.convolve(density, np.ones(3), "same")
-    end = _first_valley(three, density, seen, total)
-    if end is None or total - density[:end].sum() < LEAST_ABOVE * total:
-        return None
-    top = int(three[:end].argmax())
-    flanks = density[max(top - 4, 0) : top - 1].sum() + density[top + 2 : top + 5].sum()
-    if three[top] - flanks / 2 < LEAST_CONTRAST * three[top]:
-        return None  # a broad hump: genes expressed a little
-    # Genes expressed a little widen the peak upwards: its rising side is where the silent ones are.
-    rise = int(np.argmax(three[:end] >= RISEN * three[top]))
-    near = np.arange(rise - 1, rise + 3)
-    place = float((near * density[near]).sum() / density[near].sum())
-    share = float(np.exp(LEVELS[0] + STEP * (place - MARGIN)))
-    wide = np.arange(max(top - 4, 0), top + 5)
-    spread = STEP * np.sqrt(np.average((wide - place) ** 2, weights=density[wide]))
-    peak = Peak(share, slope, depth, float(three[top] - flanks / 2) / total, float(spread))
-    return peak if support(kinds, peak) >= LEAST_SUPPORT else None
+def _together(shares: Array, grids: list[Array], logs: list[Array], shift: Array, slopes: Array) -> Array:
+    """Log-likelihood of each kind at (slopes x kinds x shares of a cell of usual depth)."""
+    found = np.empty((len(slopes), len(logs), len(shares)))
+    for row, slope in enumerate(slopes):
+        for column, (grid, log) in enumerate(zip(grids, logs, strict=True)):
+            found[row, column] = np.interp(shares - slope * shift[column], grid, np.maximum(log, log.max() - FARTHEST))
+    return found
 
 
-def support(kinds: Sequence[Kind], peak: Peak) -> float:
-    """Part of the kinds, by their genes, that have silent genes where the peak says, of those in which they would be seen.
-
-    With a wrong slope the kinds' silent genes lie apart, and the lowest kind's make a peak of their own.
-    """
-    seen = [kind for kind in kinds if peak.at(kind.depth) < HIGHEST_SHARE]
-    with_genes = [
-        kind
-        for kind in seen
-        if kind.weight[np.abs(LEVELS - np.log(peak.at(kind.depth))) <= AROUND].sum() * len(kind.genes) >= MIN_OWN
-    ]
-    return sum(len(kind.genes) for kind in with_genes) / max(sum(len(kind.genes) for kind in seen), 1)
+def _blur(log: Array) -> Array:
+    """The likelihood of the share that a kind's depth lets expect: its own lies around that."""
+    reach = np.arange(-WINDOW, WINDOW + 1) * FINENESS
+    kernel = np.exp(-0.5 * (reach / KIND_SD) ** 2)
+    top = log.max()
+    padded = np.pad(np.exp(log - top), WINDOW, mode="edge")
+    return np.asarray(np.log(np.maximum(np.convolve(padded, kernel / kernel.sum(), "valid"), 1e-30)) + top)
 
 
-def _first_valley(three: Array, density: Array, seen: Array, total: int) -> int | None:
-    """The lowest level at which the silent genes have ended and the expressed ones have not begun."""
-    reached, highest = np.cumsum(density), np.maximum.accumulate(three)
-    for i in range(4, len(density) - REACH):
-        if seen[i] < LEAST_SEEN:
-            return None
-        enough = reached[i] >= max(MIN_PAIRS, MIN_PART * total)
-        if (
-            enough
-            and three[i] <= VALLEY * highest[i]
-            and three[i] <= three[i : i + REACH][seen[i : i + REACH] > 0].min()
-        ):
-            return i
-    return None
+def _top(shares: Array, log: Array) -> float:
+    """Where the log-likelihood is highest, between the shares looked at (a parabola)."""
+    at = int(log.argmax())
+    if not 0 < at < len(log) - 1:
+        return float(shares[at])
+    left, middle, right = log[at - 1 : at + 2]
+    return float(shares[at] + FINENESS * 0.5 * (left - right) / min(left - 2 * middle + right, -1e-9))
 
 
-def overlay(kinds: Sequence[Kind], slope: float, depth: float) -> tuple[Array, Array]:
-    """Genes at each level, each kind moved to where it would lie at the usual depth.
-
-    Levels at which a kind's silent genes would be hidden say nothing: the kinds that are seen there stand for all.
-
-    Returns
-    -------
-    tuple of ndarray
-        Genes at each level, and the share of them whose kind is seen there.
-    """
-    density, seen = np.zeros(len(LEVELS) + 2 * MARGIN), np.zeros(len(LEVELS) + 2 * MARGIN)
-    visible = np.exp(LEVELS) <= HIGHEST_SHARE
-    total = sum(len(kind.genes) for kind in kinds)
-    for kind in kinds:
-        shift = slope * np.log(kind.depth / depth) / STEP
-        low = int(np.floor(shift))
-        place = np.clip(np.arange(len(LEVELS)) + low + MARGIN, 0, len(density) - 2)
-        genes = kind.weight * visible * len(kind.genes)
-        np.add.at(density, place, genes * (1 - (shift - low)))
-        np.add.at(density, place + 1, genes * (shift - low))
-        seen[: place[visible][-1] + 1] += len(kind.genes) / total
-    return density / np.maximum(seen, LEAST_SEEN), seen
+def silent_probability(kind: Kind, share: float) -> Array:
+    """Probability of each of a kind's genes to be silent, given the kind's ambient share."""
+    likelihood = kind.likelihoods
+    place = np.array([int(np.abs(SHARES - np.log(share)).argmin())])
+    weights = profile_likelihood(likelihood, place)[1][0]
+    bumps = np.exp(-0.5 * ((FINE_X[:, None] - BUMPS) / BUMP_SD) ** 2)
+    x = bumps / bumps.sum(axis=0) @ weights
+    silent = np.log(share + (1 - share) * np.exp(FINE_X)) <= np.log(share) + NEAR
+    both = _ratios(np.stack([x, x * silent], axis=1), np.array([share]))[:, 0]
+    density = likelihood @ both
+    return np.asarray(density[:, 1] / np.maximum(density[:, 0], 1e-300))
