@@ -23,7 +23,6 @@ PROVISIONAL = True
 LOOSE = r"cpu|seconds|^lineage_f1_|^state_f1_"
 #: (scenario, quantity): targets that are missed in some setting, each explained in the README.
 KNOWN: set[tuple[str, str]] = {
-    ("ambient", "told"),
     ("study", "state_macro_f1_of_called"),
 }
 #: Data sets at the edge that do not end well, and why.

@@ -63,6 +63,20 @@ def test_counts_stay_whole_and_expression_is_their_logarithm(parts: dict[str, An
     np.testing.assert_allclose(atlas.X.toarray(), np.log1p(1e4 * dense / dense.sum(axis=1, keepdims=True)), rtol=1e-5)
 
 
+def test_corrected_counts_are_described_as_such(parts: dict[str, Any]) -> None:
+    assert assemble_atlas(**parts, **ABOUT).uns["livermet"]["counts"] == "as they were read"
+    counts = parts["counts"].copy()
+    counts.layers["uncorrected"] = counts.X.copy()
+    counts.X = sp.csr_matrix((counts.X.toarray() // 2).astype(np.int32))
+    left = np.asarray(counts.X.sum(axis=1)).ravel()
+    counts.obs = counts.obs.assign(n_umis=left, n_genes=counts.X.getnnz(axis=1), ambient_fraction=0.01)
+    atlas = assemble_atlas(**{**parts, "counts": counts}, **ABOUT)
+    assert atlas.uns["livermet"]["counts"] == "corrected for ambient RNA"
+    np.testing.assert_array_equal(atlas.obs["n_umis"], left)
+    assert set(atlas.obs["ambient_fraction"]) == {0.01}
+    np.testing.assert_array_equal(atlas.layers["uncorrected"].toarray(), parts["counts"].X.toarray())
+
+
 def test_tables_are_joined_by_cell_whatever_their_order(parts: dict[str, Any]) -> None:
     atlas = assemble_atlas(**parts, **ABOUT)
     cells = atlas.obs_names

@@ -180,13 +180,17 @@ def test_known_doublets_check_the_scores(parts: tuple) -> None:
 
 def test_where_ambient_cannot_be_told_the_bound_is_told(parts: tuple) -> None:
     counts, qualities, soups = parts
-    soups[1] = soups[1].assign(ambient_found_by="cannot be told", ambient_low=0.0, ambient_high=0.004)
+    told_by = {"ambient_found_by": "cannot be told", "source": "estimated"}
+    soups[1] = soups[1].assign(**told_by, ambient_low=0.0, ambient_high=0.004)
     notices = merge_samples(counts, qualities, soups, SHEET).notices.to_dict("records")
     [told] = [one for one in notices if "mbient" in one["what"]]
     assert (told["sample"], told["step"], told["level"]) == ("the study", "merge_samples", "quiet")
     assert "cannot be told in 1 of 2 samples (s1)" in told["what"]
     assert told["evidence"] == "share of all UMIs: s1 at most 0.4%"
     assert "raw_path" in told["remedy"]
+    soups[1]["source"] = "raw matrix"
+    [measured] = merge_samples(counts, qualities, soups, SHEET).notices.to_dict("records")
+    assert "raw_path" not in measured["remedy"]
 
 
 def test_a_correction_is_told_with_the_samples_left_out(parts: tuple) -> None:

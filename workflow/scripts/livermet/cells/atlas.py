@@ -12,6 +12,7 @@ from livermet import __version__
 from livermet.cells.barcodes.correct import UNCORRECTED
 from livermet.cells.embedding.normalise import TARGET_SUM, log_normalise
 from livermet.keys import (
+    AMBIENT,
     BATCH,
     BESIDE,
     CELL,
@@ -20,6 +21,8 @@ from livermet.keys import (
     LINEAGE,
     METRICS,
     MOUSE,
+    N_GENES,
+    N_UMIS,
     PHASE,
     PROGRAMMES,
     SAMPLE,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 CONTRACT = (SAMPLE, MOUSE, "site", "treatment", TISSUE, BATCH)
 NOT_RECORDED = "not_recorded"
 LABELS = (LEIDEN, LINEAGE, STATE, PROGRAMMES)
+OF_WHAT_IS_LEFT = (N_UMIS, N_GENES, AMBIENT)
 GENE_COLUMNS = ("highly_variable", "highly_variable_rank")
 
 
@@ -83,7 +87,7 @@ def assemble_atlas(
         CSR; `layers["uncorrected"]`: as they were read, where they were corrected for ambient RNA; `obs`: the sheet's
         columns, quality, `leiden`, `lineage`, `state` and the other resolutions, text as categories; `obsm["X_pca"]`,
         `obsm["X_umap"]`; `obsp` and `uns["neighbors"]` as scanpy writes them; `uns["livermet"]`, which says, too, whether
-        the counts are as they were read.
+        the counts are as they were read. `n_umis`, `n_genes` and `ambient_fraction` are those of `counts`.
     """
     import anndata
 
@@ -98,7 +102,7 @@ def assemble_atlas(
     atlas = anndata.AnnData(
         X=log_normalise(raw),
         layers=layers,
-        obs=_describe_cells(counts.obs, labels, barcodes, clusters, programmes),
+        obs=_describe_cells(counts.obs, labels, barcodes, clusters, programmes, UNCORRECTED in layers),
         var=_describe_genes(counts.var, genes),
         obsm={
             "X_pca": pca.reindex(cells).to_numpy(dtype=np.float32),
@@ -133,6 +137,7 @@ def _describe_cells(
     barcodes: pd.DataFrame,
     clusters: pd.DataFrame,
     programmes: pd.DataFrame | None,
+    corrected: bool,
 ) -> pd.DataFrame:
     """Columns of `obs`: contract first, then the sheet's others, quality, programmes, other resolutions."""
     cells = obs.index
@@ -148,7 +153,9 @@ def _describe_cells(
         values = labels[column].reindex(cells)
         table[column] = values.to_numpy() if values.dtype == bool else pd.Categorical(values.astype(str).to_numpy())
     for column in (column for column in METRICS if column in barcodes):
-        table[column] = barcodes[column].reindex(cells).to_numpy()
+        # Of corrected counts, the table of the barcodes describes them as they were read; obs, what is left.
+        source = obs if corrected and column in OF_WHAT_IS_LEFT else barcodes
+        table[column] = source[column].reindex(cells).to_numpy()
     if IS_DOUBLET in barcodes:
         table[IS_DOUBLET] = barcodes[IS_DOUBLET].reindex(cells).to_numpy(dtype=bool)
     programmes = pd.DataFrame(index=cells) if programmes is None else programmes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from livermet.cells.barcodes.ambient import NOT_TOLD
+from livermet.cells.barcodes.ambient import ESTIMATED, NOT_TOLD
 from livermet.keys import (
     AMBIENT_CORRECTED,
     AMBIENT_FOUND_BY,
@@ -16,6 +16,7 @@ from livermet.keys import (
     MOUSE,
     SAMPLE,
     SET_ASIDE_BECAUSE,
+    SOUP_SOURCE,
 )
 from livermet.notices import LOUD, STUDY, Notice
 
@@ -38,7 +39,12 @@ def tell_ambient(samples: pd.DataFrame, corrected: bool) -> list[Notice]:
         f"{name} {'not known' if pd.isna(most) else f'at most {most:.1%}'}"
         for name, most in zip(untold[SAMPLE], untold[AMBIENT_HIGH], strict=True)
     )
-    remedy = "Name each sample's raw matrix in `raw_path`: its empty droplets tell what the ambient RNA is"
+    guessed = untold[SOUP_SOURCE].astype(str) == ESTIMATED
+    remedy = (
+        "Name the raw matrix in `raw_path`: its empty droplets tell what the ambient RNA is"
+        if guessed.any()
+        else "Few cells, or kinds of cells, or next to no ambient RNA: the bound is what can be said"
+    )
     notices = []
     if corrected:
         left = samples.loc[~samples[AMBIENT_CORRECTED].astype(bool), SAMPLE].astype(str)

@@ -30,7 +30,7 @@ SILENT_GENES, NOT_TOLD = "silent genes", "cannot be told"
 MIN_SOUP_UMIS = 2_000  # fewer in the empty droplets make no profile
 MAX_SHARE = 0.95
 LEAST_FALL = 2 * DROP  # of the log-likelihood towards no soup
-LEAST_ERROR = 0.08  # of the log share: what the smooth mixture itself may be off
+LEAST_ERROR = {RAW_MATRIX: 0.08, ESTIMATED: 0.15}  # of the log share: what mixture, and guessed profile, may be off
 MOST_ERROR = 0.35  # beyond, it is no answer
 LEAST_EXCESS = 0.05  # of a gene in the soup over the pool
 NORMAL_95 = 1.96
@@ -138,7 +138,7 @@ def ambient_share(
         return Ambience(unknown, NOT_TOLD, np.nan, np.nan, soup)
     pile, known = find_pile(speaking), labels >= 0
     mean = average_piles(speaking, pile, soup.share) if soup.source == ESTIMATED else None
-    error = float(np.hypot(mean.error if mean else pile.error, LEAST_ERROR))
+    error = float(np.hypot(mean.error if mean else pile.error, LEAST_ERROR[soup.source]))
     if pile.fall < LEAST_FALL or error > MOST_ERROR or pile.share > HIGHEST_SHARE:
         most = _pooled(np.minimum(_at_most(pile, soup) / pile.share * pile.at(totals), 1.0), totals, known)
         log.info("ambient: silent genes do not pile up, so the share cannot be told; it is at most %.4f", most)
