@@ -153,6 +153,16 @@ CASES = [
         "config.yaml line 14, words.names.drug: '@SUM(1)' (expected text that does not begin like a spreadsheet's formula",
     ),
     Case(
+        "marker sets in a path with braces",
+        lambda s: s.add("annotate: {markers: 'm{x}.tsv'}\n"),
+        "config.yaml line 14, annotate.markers: 'm{x}.tsv' (expected a path without braces, which Snakemake has its own use for",
+    ),
+    Case(
+        "a sheet in a path that is empty",
+        lambda s: s.settings(": samples.tsv", ": ''"),
+        "config.yaml line 2, samples: '' (exp",
+    ),
+    Case(
         "marker sets of a harmful name",
         lambda s: s.write("m.tsv", "lineage\tgene\nT_cell\tCd3e\n<b>\tCd79a\n").add("annotate: {markers: m.tsv}\n"),
         "m.tsv: marker sets, lineage '<b>': '<b>' for a name (expected letters, digits",
