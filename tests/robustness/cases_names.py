@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import h5py
 from tests.robustness.case import Case, Good
 from tests.robustness.cases_sheet import one_value
 from tests.robustness.study import Study
+
+from livermet.inputs.labels import read_labels
 
 HARMFUL = {
     "a command of the shell": ("$(touch made)", "'$', '(', ' ', ..."),
@@ -41,7 +44,21 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\x1b", "\\e") + '"'
 
 
+def label_cells(study: Study, *labels: str) -> Study:
+    """Labels of one's own for the first cells of sample b."""
+    with h5py.File(study.data / "b.h5") as file:
+        barcodes = [name.decode() for name in file["matrix/barcodes"][: len(labels)]]
+    rows = "".join(f"b\t{barcode}\t{label}\n" for barcode, label in zip(barcodes, labels, strict=True))
+    study.write("labels.tsv", "sample\tbarcode\tlabel\n" + rows)
+    return study.add("annotate: {labels: {table: labels.tsv}}\n")
+
+
 CASES = [
+    Case(
+        "labels of one's own that become one",
+        lambda s: label_cells(s, "T_cell", "NK/T", "NK T"),
+        "labels: 'NK T' and 'NK/T' would both be called 'NK_T' (expected labels that differ by letters",
+    ),
     *(
         Case(
             f"{name}, for an id",
@@ -187,6 +204,12 @@ CASES = [
 ]
 
 GOOD = [
+    Good(
+        "labels of one's own with signs of all kinds",
+        lambda s: label_cells(s, "T_cell", "<script>alert(1)</script>", "=cmd|x!A1", "CD4+", "../x"),
+        lambda o: sorted(set(read_labels({"b": "data/b.h5"}, **o.config["annotate"]["labels"])["label"])),
+        ["CD4pos", "T_cell", "cmd_x_A1", "script_alert_1_script", "x"],
+    ),
     Good(
         "names of the longest kind",
         lambda s: s.sheet("a\tm1", f"{'a' * 64}\tm1").settings("name: drug", "name: " + "q." * 32),

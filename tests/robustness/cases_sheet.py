@@ -396,6 +396,12 @@ GOOD = [
         column("body weight (g)"),
         ["21.5", "-3", "+/+", "Ödem; <b>"],
     ),
+    Good(
+        "a factor called arm",
+        lambda s: s.sheet("treatment", "arm").settings("treatment", "arm"),
+        column("arm"),
+        PLAIN,
+    ),
     Good("a note with accents of their own", lambda s: s.sheet(one_value("note", "cafe\u0301")), column("note"),
          ["caf\u00e9"] * 4),
     Good("a level and its capital in a note", lambda s: s.sheet(with_column("note", "Drug", "drug")), column("note"),

@@ -18,14 +18,14 @@ from tests.robustness.study import fingerprints
 
 from livermet.demo import cohort, writing
 from livermet.demo.cells import Sample
-from livermet.keys import LINEAGE
+from livermet.keys import LINEAGE, TAKEN
 
 pytestmark = pytest.mark.workflow
 
 EVIL = "<script>alert(1)</script> $x_1$"
 ARMS = {"untreated": "untreated", "drug": "rt", "other": "anti_pdl1"}  # as the demo's simulator calls them
 SHEET = """\
-sample\tmouse\ttreatment\tpath\tnote (odd)
+sample\tmouse\ttreatment\tpath\tnote
 a\tm1\tuntreated\tdata/a.h5\t{evil}
 b\tm2\tuntreated\tdata/b.h5\t-/-
 c\tm3\t drug \tdata/c.h5\t
@@ -102,7 +102,7 @@ def test_dead_samples_are_set_aside_by_name_with_evidence_and_remedy(notices: pd
     assert "fewer than 50" in few["what"]
     assert "Mouse m5 has no cells of it in any answer" in few["what"]
     assert "set aside" in none["what"]
-    assert "0 of its cells pass, fewer than 50" in none["what"]
+    assert "none of its 115 barcodes passes quality control" in none["what"]
     assert none["evidence"].split(";")[0].endswith("barcodes")
     assert set(said.loc[["few", "none"], "remedy"]) == {
         "Look at its library and at `quality:` in the config, or take its row out of the sheet"
@@ -152,8 +152,14 @@ def test_what_was_trimmed_is_told_by_name(notices: pd.DataFrame) -> None:
 
 def test_columns_besides_travel_with_the_cells(results: Path) -> None:
     atlas = anndata.read_h5ad(results / "atlas.h5ad", backed="r")
-    notes = atlas.obs.groupby("sample", observed=True)["note (odd)"].first()
+    notes = atlas.obs.groupby("sample", observed=True)["note"].first()
     assert notes[["a", "b", "c"]].astype(str).tolist() == [EVIL, "-/-", ""]
+    samples = pd.read_csv(results / "tables" / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
+    assert samples["note"].tolist() == [EVIL, "-/-", "", "", "", ""]
+    # A column that the results add must not be one that a sheet may have: it would be overwritten in silence.
+    ours = {"sample", "mouse", "treatment", "path", "note", "tissue", "batch", "raw_path", "site", "leiden_1"}
+    added = {str(column) for column in [*atlas.obs.columns, *samples] if not str(column).startswith("dropped: ")}
+    assert added - ours <= TAKEN
 
 
 def test_the_report_names_them_and_runs_nothing(results: Path) -> None:

@@ -79,6 +79,28 @@ def test_what_is_right_is_let_through_by_the_workflow(case: Good, study: Study) 
     assert code == 0, said
 
 
+@pytest.mark.workflow
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        # Snakemake's reader of --configfile cannot read it: what it says, before any line of ours is run.
+        ("design:\n\tfactors: {}\n", "Config file is not valid JSON or YAML. In case of YAML, make sure to not mix"),
+        # It can, and fills the template in; the gate stops the run all the same.
+        (
+            "__use_yte__: true\nstudy: mine\n",
+            "config.yaml line 1, __use_yte__: a template, which runs code (expected plain",
+        ),
+    ],
+)
+def test_what_snakemake_reads_first(text: str, says: str, study: Study) -> None:
+    study.settings(text)
+    code, said = run(study)
+    assert code != 0
+    assert says in said
+    assert "Traceback" not in said
+    assert not (study.folder / "results").exists()
+
+
 def test_the_good_study_is_let_through_whole(study: Study) -> None:
     opened = Opened(study)
     assert list(opened.sheet.index) == ["a", "b", "c", "d"]

@@ -150,7 +150,7 @@ def test_sample_without_a_cell_is_set_aside(parts: tuple, caplog: pytest.LogCapt
     merged = merge_samples(counts, qualities, soups, SHEET)
     assert set(merged.counts.obs["sample"]) == {"s1"}
     assert "sample 's2' is set aside" in caplog.text
-    assert merged.samples["note"].tolist() == ["set aside: none of its 3 barcodes passes quality control", ""]
+    assert merged.samples["set_aside"].tolist() == ["set aside: none of its 3 barcodes passes quality control", ""]
     assert len(merged.barcodes) == 5
     [told] = merged.notices.to_dict("records")
     assert told["sample"] == "s2"
@@ -164,7 +164,7 @@ def test_sample_with_a_handful_of_cells_says_how_many(parts: tuple) -> None:
     why = "sample set aside (2 of its cells pass, fewer than 50)"
     qualities[0] = quality(counts[0], [False] * 3).assign(drop_reason=["too few UMIs (3 < 500)", why, why])
     merged = merge_samples(counts, qualities, soups, SHEET)
-    assert merged.samples["note"].tolist() == ["set aside: 2 of its cells pass, fewer than 50", ""]
+    assert merged.samples["set_aside"].tolist() == ["set aside: 2 of its cells pass, fewer than 50", ""]
     assert merged.samples["dropped: sample set aside"].tolist() == [2, 0]
     assert "set aside: 2 of its cells pass, fewer than 50. Mouse m2" in merged.notices["what"].iloc[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from itertools import combinations
 
 import matplotlib as mpl
@@ -111,3 +112,12 @@ def test_figures_have_two_files_and_are_laid_out_once() -> None:
     assert figure.get_layout_engine() is None or type(figure.get_layout_engine()).__name__ == "PlaceHolderLayoutEngine"
     assert axis.get_position().x0 != before
     assert "because" in blank("because").axes[0].texts[0].get_text()
+
+
+def test_dollar_signs_in_a_name_are_drawn_as_they_are() -> None:
+    """As mathematics this name could not be set, and the figure would fail when it is saved."""
+    with look():
+        figure = canvas(2, r"$\frac{$ of mice")
+        figure.subplots().set_xlabel("$x_1$")
+        figure.savefig(io.BytesIO(), format="png")
+        assert figure.axes[0].xaxis.label.get_parse_math() is False

@@ -33,6 +33,7 @@ AMBIENT_FOUND_BY = "ambient_found_by"  # of a sample: "silent genes", or "cannot
 AMBIENT_LOW = "ambient_low"  # 95 % interval of a sample's ambient share, all UMIs of all barcodes together
 AMBIENT_HIGH = "ambient_high"
 AMBIENT_CORRECTED = "ambient_corrected"  # of a sample: whether ambient counts were taken away
+SET_ASIDE_BECAUSE = "set_aside"  # of a sample without kept cells: why, in words; else empty
 ABSOLUTE_CELLS = "absolute_cells"  # of the sheet: live cells of the whole tissue, in number
 STRESS_SCORE = "stress_score"  # dissociation: immediate-early and heat-shock genes against genes of like expression
 S_SCORE = "s_score"  # cell cycle, likewise
@@ -52,12 +53,14 @@ STATE = "state"
 PROGRAMMES = "programmes"  # what runs on top of the state (cycling, interferon, ...), names joined by a space
 UNASSIGNED = "unassigned"  # a lineage and a state: never forced
 
-# Columns of per-cell tables: a column of the sheet, which travels with the cells, may not bear such a name.
+# Columns of tables by cell or sample: a column of the sheet, which travels with both, may not bear such a name.
 TAKEN = frozenset(
     {
         CELL, BARCODE, KEPT, DROP_REASON, KIND, *METRICS, IS_DOUBLET, KNOWN_DOUBLET, IS_EMPTY, EMPTY_P_VALUE, SOUP_SOURCE,
         AMBIENT_FOUND_BY, AMBIENT_LOW, AMBIENT_HIGH, AMBIENT_CORRECTED, STRESS_SCORE, S_SCORE, G2M_SCORE, PHASE, LEIDEN,
-        LINEAGE, OWN_LABEL, *BESIDE, STATE, PROGRAMMES, "unit", "arm", "index", "_index", "row",
+        LINEAGE, OWN_LABEL, *BESIDE, STATE, PROGRAMMES, SET_ASIDE_BECAUSE,
+        "n_barcodes", "n_kept", "n_dropped", "n_doublets", f"mean_{AMBIENT}", *(f"median_{name}" for name in METRICS),
+        "unit", "arm", "index", "_index", "row",
     }
 )  # fmt: skip
 

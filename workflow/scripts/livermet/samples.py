@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from livermet.errors import InputError, Problem
-from livermet.keys import ABSOLUTE_CELLS, BATCH, MOUSE, SAMPLE, TAKEN, TISSUE
+from livermet.keys import ABSOLUTE_CELLS, BATCH, LEIDEN, MOUSE, SAMPLE, TAKEN, TISSUE
 from livermet.names import EXPECTED, as_name, has_control, is_formula, is_name, odd_characters, visible
 from livermet.notices import STUDY, Notice
 from livermet.sheets import Remark, read_lines
@@ -61,7 +61,7 @@ def read_samples(
     """
     name = Path(path).name
     lines = read_lines(Path(path))
-    problems = [*lines.problems, *_check_header(name, lines.header, [*factors, *covariates])]
+    problems = [*lines.problems, *_check_header(name, lines.header, list(factors), covariates)]
     sheet = pd.DataFrame([cells for _, cells in lines.rows], columns=lines.header, dtype=str)
     sheet.index = pd.Index([number for number, _ in lines.rows], name="row")
     sheet = sheet.loc[:, ~sheet.columns.duplicated()]
@@ -135,12 +135,13 @@ def _tell_like_mice(name: str, sheet: pd.DataFrame) -> list[Notice]:
     ]
 
 
-def _check_header(name: str, header: list[str], needed: list[str]) -> list[Problem]:
+def _check_header(name: str, header: list[str], factors: list[str], covariates: list[str]) -> list[Problem]:
     problems = [
         Problem(f"{name} header", f"column '{column}' stands twice", remedy="Remove or rename one")
         for column in sorted({column for column in header if column and header.count(column) > 1})
     ]
-    wanted = dict.fromkeys([*REQUIRED, *needed])
+    wanted = dict.fromkeys([*REQUIRED, *factors, *covariates])
+    taken = TAKEN - {"arm"} if factors == ["arm"] else TAKEN  # arms are called by their factors' levels
     for column in wanted:
         if column not in header and column not in DEFAULTS:
             near = [other for other in header if as_name(other).casefold() == column.casefold()]
@@ -148,7 +149,7 @@ def _check_header(name: str, header: list[str], needed: list[str]) -> list[Probl
             remedy = f"Is '{visible(near[0])}' meant?" if near else f"The sheet has: {', '.join(map(visible, header))}"
             problems.append(Problem(f"{name} header", f"no column '{column}'", remedy=remedy))
     for place, column in enumerate(header, 1):
-        if column in TAKEN:
+        if column in taken or column.startswith(f"{LEIDEN}_"):
             found = f"column '{column}' has the name of a result"
             problems.append(Problem(f"{name} header", found, remedy=f"Rename it, such as 'my_{column}'"))
         elif not _COLUMN.fullmatch(column):

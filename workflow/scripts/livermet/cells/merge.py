@@ -36,6 +36,7 @@ from livermet.keys import (
     N_GENES,
     N_UMIS,
     SAMPLE,
+    SET_ASIDE_BECAUSE,
     SOUP_SOURCE,
     SYMBOL,
 )
@@ -211,9 +212,9 @@ def summarise(
         row[SOUP_SOURCE] = str(soup["source"].iloc[0])
         row |= {key: soup[key].iloc[0] for key in (AMBIENT_FOUND_BY, AMBIENT_LOW, AMBIENT_HIGH)}
         row[AMBIENT_CORRECTED] = corrected and bool(table[AMBIENT].notna().any())
-        row["note"] = "" if len(kept) else why_set_aside(table)
+        row[SET_ASIDE_BECAUSE] = "" if len(kept) else why_set_aside(table)
         if not len(kept):
-            log.warning("sample '%s' is %s", name, row["note"])
+            log.warning("sample '%s' is %s", name, row[SET_ASIDE_BECAUSE])
         rows.append(row)
     frame = pd.DataFrame(rows)
     dropped = [column for column in map(str, frame) if column.startswith("dropped: ")]
@@ -268,7 +269,7 @@ def _tell_set_aside(samples: pd.DataFrame) -> list[Notice]:
             Notice(
                 str(row[SAMPLE]),
                 "merge_samples",
-                f"The sample is {row['note']}. Mouse {row[MOUSE]} has no cells of it in any answer.",
+                f"The sample is {row[SET_ASIDE_BECAUSE]}. Mouse {row[MOUSE]} has no cells of it in any answer.",
                 f"{row['n_barcodes']} barcodes; " + ", ".join(f"{reason}: {number}" for number, reason in reasons),
                 "Look at its library and at `quality:` in the config, or take its row out of the sheet",
                 LOUD,

@@ -12,6 +12,7 @@ import pandas as pd
 from livermet.errors import InputError, Problem
 from livermet.inputs.files import file_format, reading
 from livermet.keys import BARCODE, CELL, OWN_LABEL, SAMPLE
+from livermet.names import visible
 
 MISSING = frozenset({"", "nan", "none", "na", "unassigned", "unknown"})
 
@@ -68,12 +69,32 @@ def read_labels(
                 "one label a cell",
             )
         )
+    _check_words(set(given[OWN_LABEL]) - set(names))
     return pd.DataFrame({OWN_LABEL: [names.get(name, _as_name(name)) for name in given[OWN_LABEL]]}, index=cells)
+
+
+def _check_words(labels: set[str]) -> None:
+    """Two labels that become one word would be one kind of cell from then on, in silence."""
+    words: dict[str, list[str]] = {}
+    for label in sorted(labels):
+        words.setdefault(_as_name(label), []).append(label)
+    problems = [
+        Problem(
+            "labels",
+            " and ".join(f"'{visible(label)}'" for label in same) + f" would both be called '{word}'",
+            "labels that differ by letters, digits, '.' or '-'",
+            "Say what each is under annotate.labels.names",
+        )
+        for word, same in words.items()
+        if len(same) > 1
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _as_name(label: str) -> str:
     """A label as the config can name it: letters, digits, `_ . -`."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", label.replace("+", "pos")).strip("_") or "unnamed"
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", label.replace("+", "pos")).strip("_").lstrip("_.-") or "unnamed"
 
 
 def _read_table(path: str, samples: set[str]) -> pd.DataFrame:

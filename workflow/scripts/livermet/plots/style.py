@@ -81,7 +81,9 @@ def canvas(height: float, title: str, width: float = WIDTH) -> Figure:
     """
     engine = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.04)
     figure = Figure(figsize=(width, height), layout=engine)
-    figure.suptitle(title, x=0.008, ha="left", fontsize=11.5, fontweight="bold", color=INK, wrap=True)
+    # Matplotlib takes dollar signs for mathematics while it wraps, whatever `text.parse_math` says.
+    wrap = "$" not in title
+    figure.suptitle(title, x=0.008, ha="left", fontsize=11.5, fontweight="bold", color=INK, wrap=wrap)
     return figure
 
 
@@ -91,7 +93,7 @@ def blank(reason: str, title: str = "Nothing to draw") -> Figure:
         figure = canvas(1.6, title)
         axes = figure.subplots()
         axes.axis("off")
-        axes.text(0.0, 0.5, reason, color=GREY, va="center", fontsize=10, wrap=True)
+        axes.text(0.0, 0.5, reason, color=GREY, va="center", fontsize=10, wrap="$" not in reason)
     return figure
 
 
