@@ -213,3 +213,14 @@ def test_an_exact_name_goes_before_a_prefixed_one(tmp_path: Path, matrix: pd.Dat
     (folder / "marker_genes.tsv").write_text("Cd3e\n")
     assert Path(find_files(folder)[2]).name == "features.tsv.gz"
     np.testing.assert_array_equal(read_counts(folder).X.toarray(), matrix.T.to_numpy())
+
+
+def test_an_object_that_hdf5_cannot_open(tmp_path: Path, matrix: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_h5(tmp_path / "f.h5", matrix)
+
+    def broken(self: h5py.Group, name: str) -> None:
+        raise RuntimeError("Object header message\nis broken")
+
+    monkeypatch.setattr(h5py.Group, "get", broken)  # a callback of HDF5 must not raise: Python then loses the error
+    with pytest.raises(InputError, match=r"cannot be read \(RuntimeError: Object header message is broken\)"):
+        read_counts(path)

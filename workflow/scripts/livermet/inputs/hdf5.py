@@ -63,7 +63,16 @@ def open_h5(path: str | Path, expected: str) -> Iterator[Any]:
             with h5py.File(path, "r") as file:
                 look_through(path, file)
                 yield file
-        except (LookupError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, OverflowError) as error:
+        except (
+            LookupError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            RuntimeError,
+            MemoryError,
+            OverflowError,
+            SystemError,
+        ) as error:
             if isinstance(error, UnicodeDecodeError):
                 raise
             log.debug("%s", path, exc_info=True)
@@ -90,8 +99,12 @@ def look_through(path: str, file: Any) -> None:
             return Problem(path, f"more than {MOST_OBJECTS} objects", WHOLE, ALONE)
         if isinstance(link, h5py.ExternalLink):
             return Problem(f"{path}, {name}", f"a link into another file ('{link.filename}')", WHOLE, ALONE)
-        item = file.get(name) if isinstance(link, h5py.HardLink) else None
-        return find_harm(path, name, item) if isinstance(item, h5py.Dataset) else None
+        try:
+            item = file.get(name) if isinstance(link, h5py.HardLink) else None
+            return find_harm(path, name, item) if isinstance(item, h5py.Dataset) else None
+        except (OSError, LookupError, ValueError, TypeError, RuntimeError, AttributeError) as error:
+            said = " ".join(str(error).split())[:200]
+            return Problem(f"{path}, {name}", f"cannot be read ({type(error).__name__}: {said})", WHOLE, ANEW)
 
     found = file.visititems_links(look)
     if found is not None:
