@@ -7,9 +7,11 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse
 from compare_results import differences
+from pyarrow import parquet
 
 from livermet.files.digest import digest, digest_folder
 from livermet.files.formats import save
@@ -46,6 +48,23 @@ def test_a_single_value_counts(tmp_path: Path, cells: anndata.AnnData) -> None:
     for ending in ("h5ad", "npz", "parquet"):
         assert digest(tmp_path / f"one.{ending}") != digest(tmp_path / f"two.{ending}")
     assert digest(tmp_path / "one.parquet") != digest(tmp_path / "three.parquet"), "types count"
+
+
+def test_what_is_missing_is_not_nothing(tmp_path: Path) -> None:
+    columns = [
+        pa.array([1.0, None]), pa.array([1.0, 0.0]), pa.array([1.0, np.nan], from_pandas=False), pa.array(["a", None]),
+        pa.array(["a", ""]), pa.array(["", "a"]), pa.array([True, None]), pa.array([True, False]), pa.array([1, None]),
+        pa.array([1, 0]), pa.array(["a", None]).dictionary_encode(), pa.array([["a"], ["b", "c"]]), pa.array([["a", "b"], ["c"]]),
+    ]  # fmt: skip
+    digests = set()
+    for number, column in enumerate(columns):
+        parquet.write_table(pa.table({"x": column}), tmp_path / f"{number}.parquet")
+        digests.add(digest(tmp_path / f"{number}.parquet"))
+    assert len(digests) == len(columns)
+    chunks = pa.table({"x": pa.chunked_array([["a"], ["b", None]])})
+    parquet.write_table(chunks, tmp_path / "chunks.parquet", row_group_size=1)
+    parquet.write_table(chunks.combine_chunks(), tmp_path / "one.parquet")
+    assert digest(tmp_path / "chunks.parquet") == digest(tmp_path / "one.parquet"), "pieces do not count"
 
 
 @pytest.mark.parametrize("name", ["a.h5ad", "t.parquet", "t.tsv", "m.npz", "f.png", "f.pdf", "o.json", "o.yaml"])

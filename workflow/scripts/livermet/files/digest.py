@@ -12,6 +12,7 @@ from livermet.runs.lock import FOLDER
 if TYPE_CHECKING:
     import h5py
     import numpy as np
+    import pyarrow
     from numpy.typing import NDArray
 
 # What tells of a run and not of its result: times and messages, notes for ourselves.
@@ -31,9 +32,14 @@ def digest_folder(results: str | Path) -> dict[str, str]:
     dict
         Path relative to `results` -> digest; without logs and benchmarks, which tell of a run and not of its result.
     """
+    return {name: digest(Path(results) / name) for name in names_of(results)}
+
+
+def names_of(results: str | Path) -> list[str]:
+    """Files of a study's results that :func:`digest_folder` looks at."""
     results = Path(results)
     names = sorted(str(path.relative_to(results)) for path in results.rglob("*") if path.is_file())
-    return {name: digest(results / name) for name in names if not name.startswith(tuple(f"{one}/" for one in OF_A_RUN))}
+    return [name for name in names if not name.startswith(tuple(f"{one}/" for one in OF_A_RUN))]
 
 
 def digest(path: str | Path) -> str:
@@ -61,7 +67,27 @@ def _parquet(path: Path) -> Iterator[bytes]:
     table = parquet.read_table(path)
     yield repr([(field.name, str(field.type)) for field in table.schema]).encode()
     for name in table.column_names:
-        yield repr(table.column(name).to_pylist()).encode()
+        yield from _column(table.column(name))
+
+
+def _column(column: pyarrow.ChunkedArray) -> Iterator[bytes]:
+    """Which values are missing, then the values; long columns of numbers and texts as they lie in memory."""
+    import numpy as np
+    import pyarrow
+    from pyarrow import compute, types
+
+    yield np.packbits(column.is_null().to_numpy()).tobytes()
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if types.is_floating(column.type) or types.is_integer(column.type) or types.is_boolean(column.type):
+        zero = pyarrow.scalar(False if types.is_boolean(column.type) else 0, column.type)
+        yield compute.fill_null(column, zero).to_numpy().tobytes()
+    elif types.is_string(column.type) or types.is_large_string(column.type):
+        texts = compute.fill_null(column.cast(pyarrow.large_string()), "")
+        yield compute.binary_length(texts).to_numpy().tobytes()
+        yield "".join(texts.to_pylist()).encode()
+    else:
+        yield repr(column.to_pylist()).encode()
 
 
 def _npz(path: Path) -> Iterator[bytes]:

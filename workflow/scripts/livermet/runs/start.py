@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from livermet.files.atomic import clean, explain
-from livermet.files.records import find_damage
+from livermet.files.records import Damage, find_damage
 from livermet.runs import lock
 from livermet.runs.publishing import MARKER, find_altered, finish
 
@@ -88,8 +88,12 @@ def mend(results: Path, say: Say) -> list[str]:
         say(f"{damage.path} {damage.found}: it is made again.")
         damage.path.unlink(missing_ok=True)
     altered = find_altered(results)
-    for damage in altered[:10]:
-        say(f"{damage.path} {damage.found}: it is published again.")
+    places: dict[str, list[Damage]] = {}
+    for damage in altered:
+        places.setdefault(damage.path.relative_to(results).parts[0], []).append(damage)
+    for first, *others in places.values():
+        more = f" (and {len(others)} more beside it)" if others else ""
+        say(f"{first.path} {first.found}{more}: it is published again.")
     if altered:
         (results / MARKER).unlink(missing_ok=True)
     return [str(damage.path) for damage in damages]
