@@ -55,6 +55,7 @@ def assess(library: Library, *, raw: bool = True, seed: int = 1, **changed: Any)
     """Quality table and soup of one library, with its raw matrix or without."""
     sample = str(library.counts.obs["sample"].iloc[0])
     values = settings(Quality, assess_quality, **changed)
+    values.pop("counts", None)  # the key of that name says what the reader may find, and is not for this step
     return _first_two(assess_quality(library.counts, library.raw if raw else None, sample=sample, seed=seed, **values))
 
 
