@@ -170,7 +170,7 @@ def test_the_report_names_them_and_runs_nothing(results: Path) -> None:
     for words in ("Before you read on", "few", "none", "mouse m5", "mouse m6"):
         assert words in first
     methods = (results / "methods.md").read_text()
-    assert methods.startswith("# Methods: &lt;script&gt;")
+    assert methods.startswith("# Methods: &lt;script>")
 
 
 def test_no_table_holds_a_formula(results: Path) -> None:

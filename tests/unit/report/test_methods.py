@@ -101,7 +101,7 @@ def test_citations_are_numbered_by_first_use_and_every_reference_is_used(toy: Si
 def test_markdown(toy: SimpleNamespace) -> None:
     methods = outline(toy)
     markdown = render("methods.md.j2", **methods)
-    assert markdown.startswith("# Methods: Twelve mice & <two> sites\n")  # not escaped: it is no HTML
+    assert markdown.startswith("# Methods: Twelve mice & &lt;two> sites\n")  # viewers of markdown take tags for tags
     numbers = {int(found) for found in re.findall(r"\[(\d+)\]", markdown)}
     assert numbers == set(range(1, len(methods["references"]) + 1))
     assert markdown.count("\n## ") == len(methods["sections"]) + 1
