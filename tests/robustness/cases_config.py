@@ -25,7 +25,6 @@ CASES = [
         "an unknown key",
         lambda s: s.add("quality: {min_gene: 3}\n"),
         "config.yaml line 14, quality.min_gene: unknown key. Did you mean 'min_genes'?",
-        run=True,
     ),
     Case(
         "an unknown section",

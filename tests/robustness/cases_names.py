@@ -84,7 +84,6 @@ CASES = [
             f"{name}, for a question",
             lambda s, text=text: in_question(s, text),
             ("config.yaml line 9, design.questions.0.name: ", "expected letters, digits, '_', '.', '-'"),
-            run=name == "the folder above",
         )
         for name, (text, _) in list(HARMFUL.items())[::5]
     ),
@@ -151,6 +150,16 @@ CASES = [
         "a formula for a word",
         lambda s: s.add("words: {names: {drug: '@SUM(1)'}}\n"),
         "config.yaml line 14, words.names.drug: '@SUM(1)' (expected text that does not begin like a spreadsheet's formula",
+    ),
+    Case(
+        "marker sets in a path with braces",
+        lambda s: s.add("annotate: {markers: 'm{x}.tsv'}\n"),
+        "config.yaml line 14, annotate.markers: 'm{x}.tsv' (expected a path without braces, which Snakemake has its own use for",
+    ),
+    Case(
+        "a sheet in a path that is empty",
+        lambda s: s.settings(": samples.tsv", ": ''"),
+        "config.yaml line 2, samples: '' (exp",
     ),
     Case(
         "marker sets of a harmful name",

@@ -48,7 +48,6 @@ CASES = [
         "a level misspelt",
         lambda s: s.sheet("c\tm3\tdrug", "c\tm3\tdrugg"),
         "samples.tsv row 4, treatment: 'drugg' is not a level (untreated, drug). Did you mean 'drug'?",
-        run=True,
     ),
     Case(
         "a level in capitals",
@@ -192,14 +191,13 @@ CASES = [
         "a column that a result is called by",
         lambda s: s.sheet("batch", "n_umis"),
         "header: column 'n_umis' has the name of a result. Rename it, such as 'my_n_umis'",
-        run=True,
     ),
     Case(
         "a row too short", lambda s: s.sheet("d\tm4\tdrug\tb2\t", "d\tm4\tdrug\t"), "row 5: 4 cells (expected 5, as in"
     ),
     Case("a row too long", lambda s: s.sheet("\tb2\tdata/d", "\tb2\tx\tdata/d"), "row 5: 6 cells (expected 5, as in"),
     # -- the file
-    Case("no such sheet", lambda s: s.samples.unlink(), "samples.tsv: there is no such sample sheet", run=True),
+    Case("no such sheet", lambda s: s.samples.unlink(), "samples.tsv: there is no such sample sheet"),
     Case("a folder for a sheet", lambda s: s.settings("samples.tsv", "data"), "data: a folder (expected a text file)"),
     Case(
         "an empty sheet", lambda s: s.sheet(""), "samples.tsv: no samples (expected a header row and a row per sample)"
@@ -337,7 +335,6 @@ GOOD = [
         lambda s: s.sheet(SHEET, encoding="utf-16"),
         lambda o: (column("treatment")(o), told(o)),
         (PLAIN, [("the study", "The sample sheet is UTF-16 and was read as such")]),
-        run=True,
     ),
     Good("UTF-16, the other way", lambda s: s.write("samples.tsv", b"\xfe\xff" + SHEET.encode("utf-16-be")), column("mouse"),
          ["m1", "m2", "m3", "m4"]),

@@ -29,7 +29,16 @@ def _one_line(text: str) -> str:
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Integration = Literal["harmony", "none", "scanorama", "scvi"]
+
+
+def _plain_path(path: str) -> str:
+    if has_control(path) or "{" in path or "}" in path:
+        raise ValueError("a path without braces, which Snakemake has its own use for, and without control characters")
+    return path
+
+
 Name = Annotated[str, Field(pattern=PATTERN)]
+FilePath = Annotated[str, Field(min_length=1), AfterValidator(_plain_path)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
 
 
@@ -107,9 +116,7 @@ class OwnLabels(Section):
     """What the cells are called already: used as given, the markers' calls beside them."""
 
     column: str | None = Field(None, min_length=1, description="column of obs in every sample's h5ad")
-    table: str | None = Field(
-        None, min_length=1, description="or a .tsv or .csv file: sample, barcode, and a column of labels"
-    )
+    table: FilePath | None = Field(None, description="or a .tsv or .csv file: sample, barcode, and a column of labels")
     names: dict[str, Name] = Field(
         {}, description="label as given -> lineage; others keep their words, joined by underscores"
     )
@@ -124,7 +131,9 @@ class OwnLabels(Section):
 class CellReference(Section):
     """A labelled reference that every cell is held against, for a second opinion."""
 
-    path: str = Field(description="labelled cells (.h5ad), mean profiles (.tsv, .csv) or a CellTypist model (.pkl)")
+    path: FilePath = Field(
+        description="labelled cells (.h5ad), mean profiles (.tsv, .csv) or a CellTypist model (.pkl)"
+    )
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] = Field(description="checksum of the file, pinned")
     label: str = Field("", description="of an h5ad: the column of obs that holds the labels")
     allow_pickle: bool = Field(False, description="load a .pkl, which runs whatever code is in it")
@@ -133,7 +142,7 @@ class CellReference(Section):
 class Annotate(Section):
     """Lineages from marker sets, from labels of one's own, and second opinions."""
 
-    markers: str = Field(
+    markers: FilePath = Field(
         "resources/lineages.yaml",
         description="marker sets: lineage -> up and down genes (.yaml), or a table lineage, gene, direction (.tsv)",
     )
@@ -146,7 +155,7 @@ class Annotate(Section):
 class TCells(Section):
     """T-cell states."""
 
-    states: str = Field("resources/states.yaml", description="state definitions: gates and signatures")
+    states: FilePath = Field("resources/states.yaml", description="state definitions: gates and signatures")
     lineages: list[Name] = Field(["T_cell"], min_length=1, description="lineages taken as T cells")
     min_z: float = Field(1.64, description="a cell whose best state scores below this stays unassigned")
     n_control_sets: int = Field(100, ge=20, description="random matched gene sets behind each z-score")
@@ -158,7 +167,7 @@ class TCells(Section):
 class Macrophages(Section):
     """Macrophage states, by the same machinery as the T cells'."""
 
-    states: str | None = Field(
+    states: FilePath | None = Field(
         None, description="state definitions, such as resources/macrophage_states.yaml; null: no states are called"
     )
     lineages: list[Name] = Field(
@@ -366,7 +375,7 @@ class Settings(Section):
 
     study: Name = Field(description="name of the study; results go to results/<study>/")
     title: Text = Field("", description="one line for the top of the report")
-    samples: str = Field(description="path of the sample sheet")
+    samples: FilePath = Field(description="path of the sample sheet")
     species: Literal["mouse"] = Field("mouse", description="species of the counts")
     seed: int = Field(1, ge=0, lt=2**32, description="seed of everything that is random")
     demo: Demo = Field(default_factory=lambda: Demo())
