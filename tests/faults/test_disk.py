@@ -102,7 +102,6 @@ def test_a_full_then_read_only_disk_is_said_and_one_command_mends_it(half: Path,
         assert result.returncode != 0
         assert "cannot be written: the disk is read-only. Make" in result.stdout
         assert "Traceback" not in result.stdout
-        assert run(study, "-n", HALF).returncode == 0, "who only looks needs no lock"
         assert sorted(path for path in disk.rglob("*")) == before
         remount(disk, "rw")
         ballast.unlink()
