@@ -95,14 +95,13 @@ def test_a_full_then_read_only_disk_is_said_and_one_command_mends_it(half: Path,
         assert f"{MERGED}: no space is left on the disk" in result.stdout
         assert "Free some space or move the results to a larger disk, then run the same command again" in result.stdout
         assert "Traceback" not in result.stdout
-        assert not list((results(study) / "steps" / "merge_samples").iterdir())
+        assert not list(results(study).glob("steps/merge_samples/*"))
         remount(disk, "ro")
         before = sorted(path for path in disk.rglob("*"))
         result = run(study, HALF)
         assert result.returncode != 0
         assert "cannot be written: the disk is read-only. Make" in result.stdout
         assert "Traceback" not in result.stdout
-        assert run(study, "-n", HALF).returncode == 0, "who only looks needs no lock"
         assert sorted(path for path in disk.rglob("*")) == before
         remount(disk, "rw")
         ballast.unlink()
