@@ -160,7 +160,10 @@ def _dead_sample() -> dict[str, Any]:
 def _human() -> dict[str, Any]:
     rng = np.random.default_rng(SEED)
     world = draw_world(rng, n_free=2000)
-    genes = pd.DataFrame({SYMBOL: world.genes[SYMBOL].str.upper()})
+    symbols = world.genes[SYMBOL].str.upper()
+    # Names that people do not have (a mouse's own in capitals are read as the mouse's).
+    symbols = symbols[~symbols.str.match(r"GM\d|.*RIK\d*$|H2-|HB[AB]-|TRP\d|CD8B1|.+-PS\d*$")]
+    genes = pd.DataFrame({SYMBOL: [*symbols, "HLA-A", "HLA-DRA", "TP53", "CD8B"]})
     genes.index = pd.Index(genes[SYMBOL], name="gene_id")
     return _read_as_mouse(rng, world, genes[~genes.index.duplicated()])
 

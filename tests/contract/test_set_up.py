@@ -65,6 +65,7 @@ def test_make_help_lists_every_target() -> None:
         "help",
         "demo",
         "test",
+        "faults",
         "lint",
         "lock",
         "docs",

@@ -37,4 +37,4 @@ def test_an_unknown_module_is_refused(tmp_path: Path) -> None:
 
 def test_names_are_relative_to_where_snakemake_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PACKAGE.parents[2])
-    assert sources("errors") == ["workflow/scripts/livermet/errors.py"]
+    assert sources("errors") == ["workflow/scripts/livermet/errors.py", "workflow/scripts/livermet/names.py"]
