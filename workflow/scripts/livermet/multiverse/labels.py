@@ -185,6 +185,8 @@ class _Labeller:
             lineages,
             study_pca=self.embedding.pca,
             study_connectivities=self.embedding.connectivities,
+            signatures=self.knowledge.signatures,
+            states=self.knowledge.states,
             seed=self.seed,
             measure=False,
             **{name: self.tcells[name] for name in ("lineages", "min_cells", "n_top_genes", "n_pcs")},

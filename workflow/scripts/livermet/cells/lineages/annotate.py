@@ -31,6 +31,7 @@ SPLIT_RESOLUTION = 1.0
 MIN_SPLIT = 20  # cells that a cluster has, if it is looked at again in parts
 MIN_DISSENT = 5  # cells that speak against its name: of a rare lineage there are not many, and few of them are sure
 MAX_DISSENT = 0.15  # share of a cluster's cells that may speak for another lineage
+MIN_ASSENT = 0.25  # share that has to speak for its own: most cells may say nothing, but not nearly all
 EVIDENCE = [
     LEIDEN, N_CELLS, LINEAGE, SUBSET, "score", "second", "second_score", "margin", "markers", "n_moved", AGREEMENT, "reason",
 ]  # fmt: skip
@@ -161,13 +162,14 @@ def _natural(name: str) -> tuple[list[int], str]:
 
 
 def _shared_clusters(evidence: pd.DataFrame, codes: NDArray[np.int64], second: NDArray[np.object_]) -> list[str]:
-    """Clusters in which lineages seem to meet: no lineage leads, or many cells speak for another than the cluster's."""
+    """Clusters in which lineages seem to meet: none leads, many cells speak for another than its own, or few for its own."""
     called = evidence[LINEAGE].to_numpy(dtype=object)[codes]
     dissent = np.bincount(codes[(second != called) & (second != UNASSIGNED)], minlength=len(evidence))
     sizes = evidence[N_CELLS].to_numpy()
     many = (dissent >= MIN_DISSENT) & (dissent >= MAX_DISSENT * sizes)
+    few = np.bincount(codes[second == called], minlength=len(evidence)) < MIN_ASSENT * sizes
     unclear = (evidence[LINEAGE] == UNASSIGNED).to_numpy()
-    return [str(name) for name in evidence.loc[(many | unclear) & (sizes >= MIN_SPLIT), LEIDEN]]
+    return [str(name) for name in evidence.loc[(many | few | unclear) & (sizes >= MIN_SPLIT), LEIDEN]]
 
 
 def split_clusters(
