@@ -37,12 +37,6 @@ PROVENANCE = f"{STAGED}/provenance"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
-# What the verdict on a barcode depends on: the other keys of the section belong to other rules.
-QUALITY = {
-    key: value
-    for key, value in config["quality"].items()
-    if key not in ("ambient", "call_cells", "counts")
-}
 SAMPLES = list(SHEET.index)
 MACROPHAGES = config["macrophages"]["states"] or []
 QUESTIONS = [question["name"] for question in config["design"]["questions"]]

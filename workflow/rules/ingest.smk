@@ -1,6 +1,13 @@
 # Contract: needs the sample sheet and the input files that it names (raw matrices where it names any); gives each
 # sample's canonical counts and quality table, and the kept cells of the study in one matrix of raw counts, written once.
 
+# What the verdict on a barcode depends on: the other keys of the section belong to other rules.
+QUALITY = {
+    key: value
+    for key, value in config["quality"].items()
+    if key not in ("ambient", "call_cells", "counts")
+}
+
 
 rule read_sample:
     """Read one sample, whatever its format, into canonical raw counts, and add up its empty droplets."""

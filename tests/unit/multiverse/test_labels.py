@@ -67,6 +67,8 @@ def by_steps(counts: anndata.AnnData, knowledge: Knowledge, integrate: str, reso
         lineages,
         study_pca=whole.pca,
         study_connectivities=whole.connectivities,
+        signatures=knowledge.signatures,
+        states=knowledge.states,
         seed=4,
         **{name: tcells[name] for name in ("lineages", "min_cells", "n_top_genes", "n_pcs")},
         **{name: embed[name] for name in ("n_neighbors", "integrate", "batch_key")},
