@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livermet.errors import StorageError
-from livermet.files.atomic import write_whole
+from livermet.files.atomic import explain, write_whole
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -124,10 +124,13 @@ def _write_h5ad(content: AnnData, path: Path, **compression: Any) -> None:
     sys.unraisablehook = sys.excepthook = _keep_quiet
     try:
         content.write_h5ad(path, **(compression or {"compression": "lzf"}))
-    except (OSError, RuntimeError):
-        # HDF5 cannot close what it could not write: it says so again and again, and would crash when Python takes itself
-        # apart. The error itself goes its way; the process ends before that.
-        atexit.register(_leave)
+    except (OSError, RuntimeError) as error:
+        if explain(error, path) is None:  # the content's fault, not the disk's
+            sys.unraisablehook, sys.excepthook = told
+        else:
+            # HDF5 cannot close what it could not write: it says so again and again, and would crash when Python takes
+            # itself apart. The error itself goes its way; the process ends before that.
+            atexit.register(_leave)
         raise
     sys.unraisablehook, sys.excepthook = told
 
