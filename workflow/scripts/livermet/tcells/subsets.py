@@ -51,20 +51,17 @@ class Chances:
 
     def certain(self) -> NDArray[np.object_]:
         """Subset of every cell that is told by four to one, ``other`` for the rest; (cells,)."""
-        found = np.full(len(self.chance), OTHER, dtype=object)
-        if self.names:
-            best = self.chance.argmax(axis=1)
-            sure = self.chance.max(axis=1) >= CERTAIN
-            found[sure] = np.array(self.names, dtype=object)[best[sure]]
-        return found
+        return self._told(CERTAIN)
 
     def likelier(self) -> NDArray[np.object_]:
         """Subset of every cell that is likelier than all others together, ``other`` where none is; (cells,)."""
+        return self._told(1 / 2)
+
+    def _told(self, at_least: float) -> NDArray[np.object_]:
         found = np.full(len(self.chance), OTHER, dtype=object)
         if self.names:
-            best = self.chance.argmax(axis=1)
-            more = self.chance.max(axis=1) >= 1 / 2
-            found[more] = np.array(self.names, dtype=object)[best[more]]
+            sure = self.chance.max(axis=1) >= at_least
+            found[sure] = np.array(self.names, dtype=object)[self.chance.argmax(axis=1)[sure]]
         return found
 
 
