@@ -27,11 +27,10 @@ from livermet.cells.lineages.annotate import Annotation, annotate_cells
 from livermet.cells.merge import Merged, merge_samples
 from livermet.keys import SYMBOL
 from livermet.settings import Annotate, Cluster, Embed, Quality, TCells
-from livermet.tcells import scores as tcell_scores
 from livermet.tcells.calls import name_states
 from livermet.tcells.embed import embed_tcells
+from livermet.tcells.scores import score_states
 
-SCORERS = ("score_states", "score_tcells")
 SCORING = "score_doublets"  # the function that the quality step scores doublets with
 
 
@@ -133,16 +132,13 @@ def annotate(merged: Merged, *, seed: int = 1, integrate: str | None = None) -> 
 
 def score(counts: Any, labels: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Scores of the T cells among labelled cells."""
-    # Its name changed with the version that is measured.
-    function = next(getattr(tcell_scores, name) for name in SCORERS if hasattr(tcell_scores, name))
-    tables: dict[str, pd.DataFrame] = function(
+    return score_states(
         counts,
         labels,
         signatures=resource("signatures.yaml"),
         bins=resource("expression_bins.tsv"),
-        **settings(TCells, function, states=resource("states.yaml")),
+        **settings(TCells, score_states, states=resource("states.yaml")),
     )
-    return tables
 
 
 def call(study: Study, labels: pd.DataFrame | None = None, *, seed: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
