@@ -229,7 +229,7 @@ def test_report_says_that_it_is_simulated_and_leads_with_answers(results: Path, 
 def test_provenance_is_written(results: Path, demo: Path) -> None:
     config = yaml.safe_load((results / "provenance" / "config.yaml").read_text())
     assert config["seed"] == 20210104
-    assert config["tcells"]["n_pcs"] == 15, "defaults are written out"
+    assert config["tcells"]["n_pcs"] == 25, "defaults are written out"
     versions = json.loads((results / "provenance" / "versions.json").read_text())
     assert "edgepython" in json.dumps(versions)
     inputs = pd.read_csv(results / "provenance" / "inputs.tsv", sep="\t")

@@ -159,7 +159,7 @@ class TCells(Section):
     lineages: list[Name] = Field(["T_cell"], min_length=1, description="lineages taken as T cells")
     min_z: float = Field(1.64, description="a cell whose best state scores below this stays unassigned")
     n_control_sets: int = Field(100, ge=20, description="random matched gene sets behind each z-score")
-    n_pcs: int = Field(15, ge=2, description="principal components of the T-cell embedding")
+    n_pcs: int = Field(25, ge=2, description="principal components of the T-cell embedding: more than there are states")
     n_top_genes: int = Field(
         500, ge=100, description="highly variable genes of the T-cell embedding, beside those of the states' signatures"
     )

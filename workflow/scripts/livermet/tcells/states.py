@@ -21,6 +21,7 @@ from livermet.tcells.gates import (
     neighbour_average,
     smooth,
 )
+from livermet.tcells.neighbours import share_neighbours
 from livermet.tcells.programmes import flag_programmes
 from livermet.tcells.scoring import score_neighbourhoods
 from livermet.tcells.signatures import Signatures, resolve
@@ -47,8 +48,8 @@ def call_states(
 ) -> pd.DataFrame:
     """Call the state of every cell of a compartment (T cells, or macrophages), and flag its programmes.
 
-    Subset and gates say which states a cell may have, the gates from expression smoothed over the neighbour graph; among
-    those the state wins whose signature has the highest z-score in the same smoothed expression
+    Subset and gates say which states a cell may have, the gates from expression smoothed over the cells with which it shares
+    neighbours (:func:`livermet.tcells.neighbours.share_neighbours`); among those the state wins whose signature has the highest z-score in the same smoothed expression
     (:func:`livermet.tcells.scoring.score_neighbourhoods`); below `min_z` the cell stays unassigned. The
     scores of single cells are not touched: smoothing is part of the call alone. Programmes are the cell's own and are not
     smoothed.
@@ -80,18 +81,17 @@ def call_states(
         best (empty where there is none); ``agreement`` says whether UCell, smoothed and standardised over the cells,
         picks the same.
     """
-    smoother = neighbour_average(connectivities, own_weight=states.own_weight)
+    graph = share_neighbours(connectivities)
+    smoother = neighbour_average(graph, own_weight=states.own_weight)
     genes = resolve(collection, var[SYMBOL])
     raw = gate_levels(counts, genes, states.gate_genes())
     levels = pd.DataFrame(smooth(smoother, raw, steps=states.steps), columns=states.gate_genes())
-    chances = settle(counts, genes, connectivities, states.subsets)
+    chances = settle(counts, genes, graph, states.subsets)
     allowed = allow_states(levels, chances, states.states, expressed=states.expressed)
     names = np.array([item.name for item in states.states], dtype=object)
     fallback = np.array([bool(item.fallback) for item in states.states])
     allowed[:, np.isin(names, list(barred))] = False
-    own, near = score_neighbourhoods(
-        counts, sets, smoother, find_groups(connectivities), steps=states.steps, depth=CALL_DEPTH
-    )
+    own, near = score_neighbourhoods(counts, sets, smoother, find_groups(graph), steps=states.steps, depth=CALL_DEPTH)
     z = near[[item.signature for item in states.states]].to_numpy(dtype=np.float64)
     flags = _flags(own, states, np.where(allowed & ~fallback, z, -np.inf), names, min_z=min_z, barred=barred)
     for column in np.flatnonzero(fallback):
