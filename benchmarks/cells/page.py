@@ -35,6 +35,8 @@ TOPICS: dict[str, tuple[str, Measures]] = {
             "sample_error_points": ("", "error of a library's mean share, points"),
             "sample_bias_points": ("", "of which bias"),
             "cell_error_points": ("", "mean error of a cell's share, points"),
+            "cell_floor_points": ("", "what one who knows all but the droplet's draw would leave of it"),
+            "cell_floor_by_depth_points": ("", "the same, seeing the cell's kind and UMIs only"),
             "sample_relative_error": ("", "error of the mean share, relative"),
         },
     ),

@@ -31,6 +31,22 @@ BLOCK = 400
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What a library was drawn from.
+
+    Attributes
+    ----------
+    rate
+        Populations x genes of the world, with what batch and mouse do.
+    pool
+        Share of each of these genes in the soup.
+    """
+
+    rate: Floats
+    pool: Floats
+
+
+@dataclass(frozen=True)
 class Library:
     """One simulated library.
 
@@ -42,11 +58,14 @@ class Library:
         Index gene id, `umis`: the sum of its empty droplets.
     truth
         Index cell: `lineage`, `state` (T cells), `is_doublet`, `heterotypic`, `ambient_fraction`, `overlay`.
+    drawn
+        Of simulated cells.
     """
 
     counts: anndata.AnnData
     raw: pd.DataFrame
     truth: pd.DataFrame
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +163,8 @@ def simulate_library(
     adata = as_canonical(sp.csr_matrix(counts[order]), world.genes, sample, _barcodes(rng, n_cells))
     empty = rng.multinomial(60_000, pool)
     raw = pd.DataFrame({"umis": empty}, index=world.genes.index)
-    return Library(adata, raw.reindex(adata.var_names, fill_value=0), truth.iloc[order].set_axis(adata.obs_names))
+    raw = raw.reindex(adata.var_names, fill_value=0)
+    return Library(adata, raw, truth.iloc[order].set_axis(adata.obs_names), Drawn(rate, pool))
 
 
 def as_canonical(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cells import steps
+from benchmarks.cells.floor import floor_points
 from benchmarks.cells.simulate import CELL_WISE, DROPLET, simulate_library
 from benchmarks.cells.worlds import draw_world
 from benchmarks.common.measures import Case, Counts, Scenario, Target, when
@@ -50,7 +51,9 @@ def measure(rng: np.random.Generator, values: Mapping[str, Any]) -> Counts:
     )
     quality, _ = steps.assess(library, raw=values["raw"])
     single = ~library.truth[IS_DOUBLET].to_numpy()
-    return compare(quality[AMBIENT].to_numpy()[single], library.truth[AMBIENT].to_numpy()[single])
+    found = compare(quality[AMBIENT].to_numpy()[single], library.truth[AMBIENT].to_numpy()[single])
+    floor = floor_points(world, library, ambient=values["ambient"], soup=values["soup"])
+    return found | {"cell_floor_points": (floor["counts"], 1.0), "cell_floor_by_depth_points": (floor["depth"], 1.0)}
 
 
 def targets(ambient: float, raw: bool) -> dict[str, Target]:

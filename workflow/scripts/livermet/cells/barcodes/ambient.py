@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from livermet.cells.barcodes.cellwise import MAX_SHARE, cell_shares
 from livermet.cells.barcodes.kinds import Kind, learn_kinds
 from livermet.cells.barcodes.origins import BURST_SDS, average_piles
-from livermet.cells.barcodes.silence import DROP, HIGHEST_SHARE, NEAR, Pile, find_pile, silent_probability
+from livermet.cells.barcodes.silence import DROP, HIGHEST_SHARE, Pile, find_pile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +29,6 @@ log = logging.getLogger("livermet")
 RAW_MATRIX, ESTIMATED = "raw matrix", "estimated"
 SILENT_GENES, NOT_TOLD = "silent genes", "cannot be told"
 MIN_SOUP_UMIS = 2_000  # fewer in the empty droplets make no profile
-MAX_SHARE = 0.95
 LEAST_FALL = 2 * DROP  # of the log-likelihood towards no soup
 LEAST_ERROR = {RAW_MATRIX: 0.08, ESTIMATED: 0.15}  # of the log share: what mixture, and guessed profile, may be off
 MOST_ERROR = 0.35  # beyond, it is no answer
@@ -109,9 +109,8 @@ def ambient_share(
     """Estimate each cell's share of ambient RNA.
 
     The share of a cell of usual depth, and how it falls with depth, are read from the pile that the silent genes of all
-    kinds make together; where the profile is estimated, from the piles of genes of different origins. A cell's own comes from
-    its counts of silent genes, drawn towards its kind's by as much as the cells of a kind are alike (gamma prior, strength by
-    moments).
+    kinds make together; where the profile is estimated, from the piles of genes of different origins. A cell's own follows
+    from its depth and its counts of hardly expressed genes (:mod:`livermet.cells.barcodes.cellwise`).
 
     Parameters
     ----------
@@ -146,10 +145,8 @@ def ambient_share(
     if mean:
         pile = replace(pile, share=mean.share)
         soup = Soup(soup.counts * np.maximum(mean.excess, LEAST_EXCESS), ESTIMATED)
-    share = unknown
-    for kind in kinds:
-        share[kind.cells] = _spread(counts, totals, soup, kind, _silent(kind, pile), pile)
-    share = np.clip(share, 0, MAX_SHARE)
+    levels = _levels(kinds, pile, lean=soup.source == RAW_MATRIX)
+    share = cell_shares(counts, labels, soup.counts, kinds, pile, levels)
     pooled = _pooled(share, totals, known)
     low, high = pooled * np.exp(-NORMAL_95 * error), min(pooled * np.exp(NORMAL_95 * error), MAX_SHARE)
     log.info("ambient: %.3f of the UMIs (%.3f to %.3f), falling with depth^%.2f", pooled, low, high, pile.slope)
@@ -172,46 +169,9 @@ def _pooled(share: Array, totals: Array, known: NDArray[np.bool_]) -> float:
     return float((share * totals)[known].sum() / totals[known].sum())
 
 
-@dataclass(frozen=True)
-class _Silent:
-    """Silent genes of a kind: how surely each is silent, and the kind's share."""
-
-    sure: Array
-    share: float
-
-
-def _silent(kind: Kind, pile: Pile) -> _Silent:
-    start = min(float(pile.at(kind.depth)), MAX_SHARE)
-    # Where soup is most of what a kind holds, the genes that it expresses lie as near.
-    if not kind.speaks or start * np.exp(NEAR) > HIGHEST_SHARE:
-        return _Silent(np.zeros(len(kind.genes)), start)
-    return _Silent(silent_probability(kind, start), start)
-
-
-def _spread(counts: sp.csr_matrix, totals: Array, soup: Soup, kind: Kind, own: _Silent, pile: Pile) -> Array:
-    """Share of each cell of a kind around the kind's: posterior mean under a gamma prior."""
-    umis = totals[kind.cells]
-    share = own.share * (umis / max(kind.depth, 1.0)) ** -_slope_within(pile.slope, own.share)
-    silent = kind.genes[own.sure > 0.5]
-    # What a doublet holds of silent genes is its second cell's: it gets its kind's share.
-    cells = kind.cells[kind.clean]
-    if len(silent) and len(cells):
-        found = np.asarray(counts[cells][:, silent].sum(axis=1), dtype=np.float64).ravel()
-        expected = totals[cells] * soup.share[silent].sum() * share[kind.clean]
-        # Genes chosen for few counts, or expressed a little, must not move the kind's level.
-        expected *= max(found.sum(), 1e-9) / max(expected.sum(), 1e-9)
-        # Var(found) = mean + mean^2 cv^2: what is left above Poisson is how much cells differ.
-        cv2 = float(((found - expected) ** 2 - expected).sum() / max((expected**2).sum(), 1e-12))
-        shape = 1.0 / min(max(cv2, 1e-3), 4.0)
-        share[kind.clean] *= (shape + found) / (shape + expected)
-    return np.asarray(share * own.share * umis.sum() / max((share * umis).sum(), 1e-9))
-
-
-def _slope_within(slope: float, share: float) -> float:
-    """How the share falls with depth among cells of one kind.
-
-    A cell with more UMIs has more of its own, or more soup. Where both vary alike (in logs) among the cells of a kind, the
-    share regresses on depth with this slope: the full one while soup is little, none where half of all is soup.
-    """
-    own = 1 - share
-    return float(slope * max(own - share, 0.0) * own / (own**2 + share**2))
+def _levels(kinds: list[Kind], pile: Pile, *, lean: bool) -> Array:
+    """Share of each kind's UMIs: what its depth lets expect, and where the profile is known, its own silent genes."""
+    levels = np.array([float(pile.at(kind.depth)) for kind in kinds])
+    if lean:
+        levels[[kind.speaks for kind in kinds]] *= np.exp(pile.lean)
+    return np.minimum(levels, MAX_SHARE)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.cluster.hierarchy import fcluster, linkage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 STEP = 0.1  # of the log ratio
 LOWEST, HIGHEST = 1e-4, 4.0
 LEVELS = np.arange(np.log(LOWEST), np.log(HIGHEST), STEP)
-MIN_EXPECTED = 40.0  # counts that a gene would have in a kind that is all soup; weaker genes tell little
-MAX_GENES = 400  # the strongest of the soup: enough, and it bounds the work
+MIN_EXPECTED = 20.0  # counts that a gene would have in a kind that is all soup; weaker genes tell little
+MAX_GENES = 500  # the strongest of the soup: enough, and it bounds the work
 MIN_GENES = 10
+MAX_KINDS = 14  # each costs a mixture of its own, which fits chance where a kind has few cells
+GENES_OF_LIKENESS = 400
 OWN = 1.5  # times the usual rate makes a gene of a kind's own, or of the soup's
 MIN_PART_OF_CELLS = 0.01  # of all UMIs: a smaller kind's rates are chance
 
@@ -97,7 +100,7 @@ def learn_kinds(
     clean: NDArray[np.bool_],
     soup: Array,
 ) -> list[Kind]:
-    """What every kind of cells says.
+    """What every kind of cells says; of more than `MAX_KINDS` kinds those that are alike are taken together.
 
     Parameters
     ----------
@@ -113,7 +116,7 @@ def learn_kinds(
     Returns
     -------
     list of Kind
-        By label.
+        No two have a cell in common.
     """
     names = np.unique(labels[labels >= 0])
     if not len(names):
@@ -122,15 +125,53 @@ def learn_kinds(
     sums = np.stack(
         [np.asarray(counts[cells[clean[cells]]].sum(axis=0), dtype=np.float64).ravel() for cells in members]
     )
+    likeness = _strongest(may_be_silent(sums, soup), soup, GENES_OF_LIKENESS)
+    together = alike(sums[:, likeness], sums.sum(axis=1), MAX_KINDS)
+    members = [
+        np.sort(np.concatenate([members[place] for place in np.flatnonzero(together == name)]))
+        for name in np.unique(together)
+    ]
+    sums = np.stack([sums[together == name].sum(axis=0) for name in np.unique(together)])
     telling = may_be_silent(sums, soup)
     kinds = []
     for cells, own in zip(members, sums, strict=True):
         umis, odds = float(own.sum()), float(own.sum()) / max(float(soup.sum()), 1.0)
-        strong = np.flatnonzero(telling & (soup * odds >= MIN_EXPECTED))
-        genes = strong[np.argsort(-soup[strong], kind="stable")[:MAX_GENES]]
+        genes = _strongest(telling & (soup * odds >= MIN_EXPECTED), soup, MAX_GENES)
         depth = umis / max(int(clean[cells].sum()), 1)
         kinds.append(Kind(cells, clean[cells], depth, umis, own, genes, own[genes], soup[genes], odds))
     return kinds
+
+
+def _strongest(chosen: NDArray[np.bool_], soup: Array, number: int) -> NDArray[np.intp]:
+    """Of chosen genes, those that the soup holds most of."""
+    places = np.flatnonzero(chosen)
+    return places[np.argsort(-soup[places], kind="stable")[:number]]
+
+
+def alike(sums: Array, umis: Array, most: int) -> NDArray[np.intp]:
+    """Groups of kinds that hold alike.
+
+    Parameters
+    ----------
+    sums
+        Kinds x telling genes, UMIs.
+    umis
+        Of all genes, in each kind.
+    most
+        Groups; fewer kinds than that are left as they are.
+
+    Returns
+    -------
+    ndarray
+        Group of each kind, from 0.
+    """
+    if len(sums) <= most:
+        return np.arange(len(sums), dtype=np.intp)
+    rates = np.log(1e4 * sums / np.maximum(umis, 1.0)[:, None] + 0.3)
+    rates -= rates.mean(axis=0)
+    rates -= rates.mean(axis=1, keepdims=True)
+    rates /= np.maximum(np.linalg.norm(rates, axis=1, keepdims=True), 1e-9)
+    return np.asarray(fcluster(linkage(rates, "ward"), most, "maxclust") - 1, dtype=np.intp)
 
 
 def may_be_silent(sums: Array, soup: Array) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from livermet.cells.barcodes.kinds import LEVELS, STEP, Kind, usual_depth
+from livermet.cells.barcodes.kinds import LEVELS, STEP, Kind, likelihoods, usual_depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FINENESS = 0.05  # of the log share
 LEAST_SHARE, MOST_SHARE = 5e-4, 0.95
 HIGHEST_SHARE = 0.65  # above, what cells express hides the silent genes
+CLEAR_SHARE = 0.45  # and above this they tell less well than other kinds do
 SHARES = np.arange(np.log(LEAST_SHARE), np.log(MOST_SHARE), FINENESS)  # log
 COARSE = 4  # every so many of them are looked at first
 WINDOW = 10  # and then so many on either side of the best
@@ -36,10 +37,10 @@ FINE_X = np.arange(np.log(1e-5), np.log(8.0), STEP)
 N_ROUNDS = 25
 SLOPES = np.linspace(0.0, 1.0, 9)  # 0: the share is the same in all cells; 1: every droplet holds the same soup
 KIND_SD = 0.1  # natural log, of a kind's share around what its depth lets expect
+LEVEL_SD = 0.05  # the same where a kind's own share is wanted: its genes err together
 FARTHEST = 30.0  # log-likelihood that one kind can be against all others
 TINY = np.float32(1e-15)  # smaller numbers are as good as 0, and slow: their products are denormal
 DROP = 2.0  # of the log-likelihood: about 95 %
-NEAR = 0.25  # log: a gene this near to its kind's share is silent
 
 
 @cache
@@ -59,7 +60,15 @@ def _ratios(weights: Array, shares: Array) -> Array:
     return np.asarray(np.einsum("sfl,fb->lsb", tents, weights, optimize=True))
 
 
-def profile_likelihood(likelihood: Array, places: Places) -> tuple[Array, Array]:
+@cache
+def spread_mixtures(sd: float) -> Array:
+    """The same where silent genes lie lognormally around the share; at every `COARSE`th of `SHARES`."""
+    coarse = SHARES[::COARSE]
+    near = np.exp(-0.5 * ((coarse[:, None] - coarse) / sd) ** 2)
+    return np.einsum("ts,lsb->ltb", near / near.sum(axis=1, keepdims=True), mixtures()[:, ::COARSE], optimize=True)
+
+
+def profile_likelihood(likelihood: Array, places: Places, grid: Array | None = None) -> tuple[Array, Array]:
     """Log-likelihood of genes' counts at several shares, each with the mixture that fits best there (EM).
 
     Parameters
@@ -67,14 +76,16 @@ def profile_likelihood(likelihood: Array, places: Places) -> tuple[Array, Array]
     likelihood
         Genes x levels.
     places
-        Of `SHARES`: (n,), the same for all genes, or genes x n where a gene has its own.
+        Of the grid's shares: (n,), the same for all genes, or genes x n where a gene has its own.
+    grid
+        Levels x shares x bumps; :func:`mixtures` where not given.
 
     Returns
     -------
     tuple of ndarray
         (n,), and the weights of the bumps (n x bumps).
     """
-    grid = mixtures()
+    grid = mixtures() if grid is None else grid
     n_genes, n = len(likelihood), places.shape[-1]
     wanted, where = np.unique(places, return_inverse=True)
     chosen = np.ascontiguousarray(grid[:, wanted, :].reshape(len(LEVELS), -1), dtype=np.float32)
@@ -109,6 +120,8 @@ class Pile:
         How far the log-likelihood falls towards no soup: less than `DROP` and there is no pile, but `high` still holds.
     error
         Standard error of the log share: by the likelihood, and by leaving kinds out in turn.
+    lean
+        How far the log share of each kind lies off what its depth lets expect.
     """
 
     share: float
@@ -118,6 +131,7 @@ class Pile:
     depth: float
     fall: float
     error: float
+    lean: tuple[float, ...] = ()
 
     def at(self, depth: Any) -> Any:
         """Ambient share expected of cells of some depth."""
@@ -140,29 +154,48 @@ def find_pile(kinds: Sequence[Kind]) -> Pile:
     shift = np.log([kind.depth for kind in kinds]) - np.log(depth)
     coarse = np.arange(0, len(SHARES), COARSE)
     rough = [profile_likelihood(one, coarse)[0] for one in each]
-    total = _together(SHARES[coarse], [SHARES[coarse]] * len(rough), rough, shift, SLOPES).sum(axis=1)
-    best, at = np.unravel_index(int(total.argmax()), total.shape)
+    by_kind = _together(SHARES[coarse], [SHARES[coarse]] * len(rough), rough, shift, SLOPES)
+    clear = np.ones(len(kinds), dtype=bool)
+    for _ in range(2):  # again without the kinds that turn out to be soup for the most part
+        total = by_kind[:, clear].sum(axis=1)
+        best, at = np.unravel_index(int(total.argmax()), total.shape)
+        expected = SHARES[coarse[at]] - SLOPES[best] * shift
+        clear = _or_all(expected <= np.log(CLEAR_SHARE))
     fall = float(total.max() - total[:, 0].max())
     # Again, finely, around what each kind is expected to have.
-    middle = np.rint((SHARES[coarse[at]] - SLOPES[best] * shift - SHARES[0]) / FINENESS).astype(np.intp)
+    middle = np.rint((expected[clear] - SHARES[0]) / FINENESS).astype(np.intp)
     windows = [np.unique(np.clip(np.arange(m - WINDOW, m + WINDOW + 1), 0, len(SHARES) - 1)) for m in middle]
-    fine = [_blur(profile_likelihood(one, window)[0]) for one, window in zip(each, windows, strict=True)]
+    each = [one for one, chosen in zip(each, clear, strict=True) if chosen]
+    sharp = [profile_likelihood(one, window)[0] for one, window in zip(each, windows, strict=True)]
+    fine = [_blur(log) for log in sharp]
     slopes = np.unique(np.clip(SLOPES[best] + np.linspace(-0.1875, 0.1875, 7), 0, 1))
     shares = SHARES[max(coarse[at] - WINDOW, 0) : coarse[at] + WINDOW + 1]
-    by_kind = _together(shares, [SHARES[window] for window in windows], fine, shift, slopes)
+    by_kind = _together(shares, [SHARES[window] for window in windows], fine, shift[clear], slopes)
     total = by_kind.sum(axis=1)
     share = _top(shares, total.max(axis=0))
     left_out = [_top(shares, (total - one).max(axis=0)) for one in by_kind.swapaxes(0, 1)]
     inside = shares[total.max(axis=0) >= total.max() - DROP]
+    slope = float(slopes[int(total.max(axis=1).argmax())])
+    lean = np.zeros(len(kinds))
+    lean[clear] = [
+        _lean(SHARES[window] - middle, log)
+        for window, log, middle in zip(windows, sharp, (share - slope * shift)[clear], strict=True)
+    ]
     return Pile(
         share=float(np.exp(share)),
         low=float(np.exp(inside[0])),
         high=float(np.exp(inside[-1])),
-        slope=float(slopes[int(total.max(axis=1).argmax())]),
+        slope=slope,
         depth=depth,
         fall=fall,
         error=float(np.hypot(np.sqrt((len(left_out) - 1) * np.var(left_out)), (inside[-1] - inside[0]) / 4)),
+        lean=tuple(lean.tolist()),
     )
+
+
+def _or_all(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which are chosen; all where none is."""
+    return chosen if chosen.any() else np.ones_like(chosen)
 
 
 def _together(shares: Array, grids: list[Array], logs: list[Array], shift: Array, slopes: Array) -> Array:
@@ -183,6 +216,13 @@ def _blur(log: Array) -> Array:
     return np.asarray(np.log(np.maximum(np.convolve(padded, kernel / kernel.sum(), "valid"), 1e-30)) + top)
 
 
+def _lean(off: Array, log: Array) -> float:
+    """Posterior mean of how far a kind lies off, given the likelihood of that."""
+    log = log - 0.5 * (off / LEVEL_SD) ** 2
+    chance = np.exp(log - log.max())
+    return float(chance @ off / chance.sum())
+
+
 def _top(shares: Array, log: Array) -> float:
     """Where the log-likelihood is highest, between the shares looked at (a parabola)."""
     at = int(log.argmax())
@@ -192,14 +232,25 @@ def _top(shares: Array, log: Array) -> float:
     return float(shares[at] + FINENESS * 0.5 * (left - right) / min(left - 2 * middle + right, -1e-9))
 
 
-def silent_probability(kind: Kind, share: float) -> Array:
-    """Probability of each of a kind's genes to be silent, given the kind's ambient share."""
-    likelihood = kind.likelihoods
+def expected_level(found: Array, soup: Array, odds: float, share: float) -> Array:
+    """What cells of a kind express of each gene, in units of the soup: posterior mean, given the kind's ambient share.
+
+    Parameters
+    ----------
+    found
+        Counts of genes in the kind.
+    soup
+        Their UMIs in the profile.
+    odds
+        UMIs of the kind per UMI of the profile.
+    share
+        Of the kind's UMIs, ambient.
+    """
+    likelihood = likelihoods(found, soup, odds)
     place = np.array([int(np.abs(SHARES - np.log(share)).argmin())])
     weights = profile_likelihood(likelihood, place)[1][0]
     bumps = np.exp(-0.5 * ((FINE_X[:, None] - BUMPS) / BUMP_SD) ** 2)
     x = bumps / bumps.sum(axis=0) @ weights
-    silent = np.log(share + (1 - share) * np.exp(FINE_X)) <= np.log(share) + NEAR
-    both = _ratios(np.stack([x, x * silent], axis=1), np.array([share]))[:, 0]
+    both = _ratios(np.stack([x, x * np.exp(FINE_X)], axis=1), np.array([share]))[:, 0]
     density = likelihood @ both
     return np.asarray(density[:, 1] / np.maximum(density[:, 0], 1e-300))
