@@ -252,9 +252,7 @@ def _reference(reference: Mapping[str, Any], packages: Mapping[str, Any]) -> str
     asked = "held against a labelled reference by rank correlation, after SingleR [@singler]"
     if str(reference["path"]).lower().endswith(PICKLES):
         version = f" {packages['celltypist']}" if packages.get("celltypist") else ""
-        asked = (
-            f"given to a CellTypist{version} model [@celltypist] (below a probability of one half it stays unassigned)"
-        )
+        asked = f"given to a CellTypist{version} model [@celltypist], whose best match was taken"
     return f"""Every cell was also {asked}; this labels no cell and is reported beside the calls. The reference's SHA-256 begins
         with {str(reference["sha256"])[:12]}."""
 

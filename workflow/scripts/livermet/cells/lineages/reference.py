@@ -29,7 +29,6 @@ log = logging.getLogger("livermet")
 REFERENCE_MARGIN = "reference_margin"
 TUNE_WITHIN = 0.05  # labels whose correlation is this near the best one's stay in the running
 MIN_GENES = 200
-MIN_PROBABILITY = 0.5  # CellTypist's own, of its other mode
 MIN_MODEL_SHARE = 0.5  # of a model's genes: those that are not there count as if they were at their mean
 PRUNE_MADS = 3.0
 CHUNK = 2_000
@@ -95,8 +94,9 @@ def match_celltypist(counts: AnnData, model: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Index `cell`; `reference_label`, `reference_margin` (the model's probability of it). `unassigned` below one half:
-        CellTypist's best match alone calls a cell something also where each of its types is all but ruled out.
+        Index `cell`; `reference_label`, `reference_margin` (the model's probability of it). The label is CellTypist's best
+        match, as by its default: a cell is called something also where the model all but rules out each of its types. A cut
+        on the probability would not mend it, for a model of few cells puts it near 0 for cells that it calls rightly.
 
     Raises
     ------
@@ -123,10 +123,11 @@ def _ask_model(matrix: sp.csr_matrix, symbols: pd.Index, model: Any) -> pd.DataF
     data.var_names_make_unique()
     with threadpool_limits(limits=1):
         found = celltypist.annotate(data, model=model, majority_voting=False)
-    names = found.predicted_labels["predicted_labels"].astype(str).to_numpy(dtype=object)
-    chance = found.probability_matrix.max(axis=1).to_numpy(dtype=float)
     return pd.DataFrame(
-        {REFERENCE_LABEL: np.where(chance >= MIN_PROBABILITY, names, UNASSIGNED), REFERENCE_MARGIN: chance}
+        {
+            REFERENCE_LABEL: found.predicted_labels["predicted_labels"].astype(str).to_numpy(dtype=object),
+            REFERENCE_MARGIN: found.probability_matrix.max(axis=1).to_numpy(dtype=float),
+        }
     )
 
 
