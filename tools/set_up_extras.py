@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import subprocess  # pip, without a shell # nosec B404
 import sys
 import tempfile
 import tomllib
@@ -33,8 +33,8 @@ def main() -> None:
         path.write_text(constraints(python), encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
         # A PyTorch that is there and suits is kept: who wants a build for processors alone installs it first.
-        subprocess.run([*pip, "install", "--quiet", "--constraint", str(path), *extras()], check=True)
-        subprocess.run([*pip, "check"], check=True)
+        subprocess.run([*pip, "install", "--quiet", "--constraint", str(path), *extras()], check=True)  # nosec B603
+        subprocess.run([*pip, "check"], check=True)  # nosec B603
 
 
 if __name__ == "__main__":
