@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,6 +129,7 @@ def _scvi(counts: sp.csr_matrix, batches: NDArray[np.object_], *, n_latent: int,
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
+        warnings.filterwarnings("ignore", module=r"lightning\.")  # of its own insides, and of srun on any cluster
         scvi.settings.seed = seed
         scvi.model.SCVI.setup_anndata(data, batch_key="batch")
         model: Any = scvi.model.SCVI(data, n_latent=n_latent)
