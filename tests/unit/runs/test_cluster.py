@@ -58,6 +58,31 @@ def test_a_silent_accounting_is_not_waited_for_without_end(sacct: Path, monkeypa
         cluster.require_status(SLURM)
 
 
+def test_a_job_that_fails_elsewhere_is_told_with_status_and_logs() -> None:
+    from snakemake.logging import logger
+    from snakemake_interface_logger_plugins.common import LogEvent
+
+    said: list[str] = []
+    before = list(logger.handlers)
+    cluster.tell_failures({"executor": "local"}, said.append)
+    cluster.tell_failures({"executor": MISSING}, said.append)
+    assert logger.handlers == before
+    try:
+        for _ in range(2):  # once is enough
+            cluster.tell_failures(SLURM, said.append)
+        told = {
+            "rule_name": "read_sample",
+            "rule_msg": "SLURM-job '52' failed,\n status is: 'CANCELLED'.",
+            "log": ["a.log", "52.log"],
+        }
+        logger.error("Error in rule", extra={"event": LogEvent.JOB_ERROR, **told})
+        logger.error("something else")
+    finally:
+        for handler in set(logger.handlers) - set(before):
+            logger.removeHandler(handler)
+    assert said == ["Job read_sample failed. SLURM-job '52' failed, status is: 'CANCELLED'. Logs: a.log, 52.log"]
+
+
 def test_the_profile_is_what_is_looked_at(sacct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the README says it, `--profile profiles/slurm`: refused before anything is written, let through once mended."""
     monkeypatch.setenv("PATH", f"{sacct.parent}:/usr/bin:/bin")
@@ -73,4 +98,5 @@ def test_the_profile_is_what_is_looked_at(sacct: Path, tmp_path: Path, monkeypat
     start._options.cache_clear()
     mine.write_text(mine.read_text().replace("# slurm-status-command: squeue", "slurm-status-command: squeue"))
     monkeypatch.setattr(start.lock, "take", lambda folder: "")
+    monkeypatch.setattr(start, "tell_failures", lambda options, say: None)
     assert start.begin(results, command, print) == []

@@ -16,7 +16,7 @@ from typing import Any
 from livermet.files.atomic import clean, explain
 from livermet.files.records import Damage, find_damage
 from livermet.runs import lock
-from livermet.runs.cluster import require_status
+from livermet.runs.cluster import require_status, tell_failures
 from livermet.runs.publishing import MARKER, find_altered, finish
 
 Say = Callable[[str], Any]
@@ -58,7 +58,9 @@ def begin(results: str | Path, arguments: Sequence[str], say: Say) -> list[str]:
         for damage in [*find_damage(results / "logs"), *find_altered(results)]:
             say(f"{damage.path} {damage.found}: the next run will mend it.")
         return []
-    require_status(_options(tuple(arguments)))
+    options = _options(tuple(arguments))
+    require_status(options)
+    tell_failures(options, say)
     if word := lock.take(results):
         say(word)
     try:
