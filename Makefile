@@ -3,8 +3,9 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 SET_UP := .venv/.set-up
+EXTRAS := .venv/.extras
 
-.PHONY: help demo test faults lint lock docs calibrate benchmark-cells clean
+.PHONY: help demo test extras test-extras faults lint lock docs calibrate benchmark-cells clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -19,6 +20,16 @@ demo: $(SET_UP) ## set up if need be, run the demo study, name its report
 
 test: $(SET_UP) ## set up if need be, run the tests
 	@$(BIN)/python -m pytest
+
+$(EXTRAS): pyproject.toml $(SET_UP) tools/set_up_extras.py
+	@echo "livermet set-up: installing Scanorama, scVI (with PyTorch) and CellTypist into .venv (gigabytes, once)"
+	@$(BIN)/python tools/set_up_extras.py
+	@touch $(EXTRAS)
+
+extras: $(EXTRAS) ## set up if need be, install the optional packages: Scanorama, scVI, CellTypist (README of config/)
+
+test-extras: $(EXTRAS) ## the same, and run the tests that need them (some CPU minutes)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m extras
 
 faults: $(SET_UP) ## kill -9 at every rule in three ways, the whole study twice: the complete matrix (an hour; needs root)
 	@LIVERMET_FAULTS=all $(BIN)/python -m pytest -s tests/faults

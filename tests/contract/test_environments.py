@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from make_envs import environments, locked_versions
+from set_up_extras import constraints
+from set_up_extras import extras as asked_for
 
 from livermet.provenance import sources
 
@@ -87,6 +89,14 @@ def test_what_is_optional_is_not_in_the_lock() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert extras()
     assert not [name for name in extras() if re.search(rf"^{name}==", lock, flags=re.M)]
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_what_is_optional_has_bounds_and_moves_nothing_of_the_lock(python: str) -> None:
+    for item in asked_for():
+        assert re.fullmatch(r"[a-z-]+>=[\d.]+,<[\d.]+", item), f"{item}: what was tried, and up to where"
+    pins = dict(line.split("==") for line in constraints(python).splitlines())
+    assert pins == locked_versions((ROOT / "requirements.lock").read_text(), python)
 
 
 def rules() -> list[tuple[str, list[str], str]]:

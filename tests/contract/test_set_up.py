@@ -65,6 +65,8 @@ def test_make_help_lists_every_target() -> None:
         "help",
         "demo",
         "test",
+        "extras",
+        "test-extras",
         "faults",
         "lint",
         "lock",

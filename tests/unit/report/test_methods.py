@@ -52,6 +52,18 @@ def test_integration_is_told_by_the_method_that_was_taken(toy: SimpleNamespace) 
     assert "10.1038/s41592-019-0619-0" not in {one["doi"] for one in other["references"]}
 
 
+def test_the_reference_that_was_asked_is_named_and_cited(toy: SimpleNamespace) -> None:
+    config = copy.deepcopy(toy.config)
+    asked = {"path": "atlas.h5ad", "sha256": "ab" * 32, "label": "kind", "allow_pickle": False}
+    for path, doi, other in (("atlas.h5ad", "s41590-018-0276-y", "abl5197"), ("m.PKL", "abl5197", "s41590-018-0276-y")):
+        config["annotate"]["reference"] = {**asked, "path": path}
+        found = outline(toy, config)
+        dois = " ".join(one["doi"] for one in found["references"])
+        assert doi in dois
+        assert other not in dois
+        assert "SHA-256 begins with abababababab" in " ".join(text_of(found).split())
+
+
 def test_settings_show(toy: SimpleNamespace) -> None:
     config = copy.deepcopy(toy.config)
     config["quality"]["min_umis"] = 777

@@ -9,14 +9,16 @@ import sys
 import tomllib
 from pathlib import Path
 
-from livermet.report.versions import PACKAGES, describe_inputs, read_commit, read_versions
+from livermet.report.versions import OPTIONAL, PACKAGES, describe_inputs, read_commit, read_versions
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_direct_dependency_is_recorded_and_no_other() -> None:
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    assert {re.split(r"[<>=!~ \[;]", line)[0].lower() for line in listed} == set(PACKAGES)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = [line for lines in project["optional-dependencies"].values() for line in lines]
+    for listed, named in ((project["dependencies"], PACKAGES), (optional, OPTIONAL)):
+        assert {re.split(r"[<>=!~ \[;]", line)[0].lower() for line in listed} == set(named)
 
 
 def test_versions_are_those_installed() -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import anndata
@@ -110,35 +107,12 @@ def test_a_reference_that_is_not_the_pinned_one_is_refused(study: anndata.AnnDat
         match_reference(study, far)
 
 
-def test_a_pickle_is_loaded_only_where_it_is_allowed_and_celltypist_is_there(
-    study: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "model.pkl"
-    path.write_bytes(pickle.dumps({"classes": ["T_cell"]}))
-    settings = {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "label": ""}
-    with pytest.raises(InputError, match="is a pickle: loading it runs whatever code is in it"):
-        read_reference({**settings, "allow_pickle": False})
-    monkeypatch.setitem(sys.modules, "celltypist", None)
-    monkeypatch.setitem(sys.modules, "celltypist.models", None)
-    with pytest.raises(InputError, match="CellTypist is not installed"):
-        read_reference({**settings, "allow_pickle": True})
-    seen: dict[str, Any] = {}
-
-    def annotate(data: anndata.AnnData, model: Any, majority_voting: bool) -> SimpleNamespace:
-        seen.update(total=float(np.expm1(data.X[0].toarray()).sum()), model=model)
-        labels = pd.DataFrame({"predicted_labels": study.obs["planted"].to_numpy()}, index=data.obs_names)
-        return SimpleNamespace(
-            predicted_labels=labels, probability_matrix=pd.DataFrame({"T_cell": 0.9}, data.obs_names)
-        )
-
-    models = SimpleNamespace(Model=SimpleNamespace(load=lambda where: {"from": where}))
-    monkeypatch.setitem(sys.modules, "celltypist", SimpleNamespace(annotate=annotate, models=models))
-    monkeypatch.setitem(sys.modules, "celltypist.models", models)
-    found = name(study, reference=read_reference({**settings, "allow_pickle": True}))["lineages"]
-    assert "loading the pickle" in caplog.text
-    assert seen["model"] == {"from": str(path)}
-    assert seen["total"] == pytest.approx(1e4, rel=1e-4)  # CellTypist wants logs of counts per ten thousand
-    assert found["reference_label"].tolist() == study.obs["planted"].tolist()
+def test_the_first_of_genes_with_one_symbol_is_taken(study: anndata.AnnData, tmp_path: Path) -> None:
+    settings = reference_of(study, tmp_path / "reference.h5ad")
+    twice = study.copy()
+    twice.var["symbol"] = twice.var["symbol"].where(twice.var["symbol"] != "Background7", "Background8")
+    found, before = (match_reference(one, read_reference(settings)) for one in (twice, study))
+    assert (found["reference_label"] == before["reference_label"]).mean() > 0.95
 
 
 def test_scaled_data_are_no_reference(tmp_path: Path) -> None:

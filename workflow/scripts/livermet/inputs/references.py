@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
+import os
+import tempfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ TARGET_SUM = 1e4
 SYMBOL_COLUMNS = ("symbol", "gene_symbol", "gene_symbols", "gene_name", "feature_name")
 LOGGED_BELOW = 50.0  # natural logs of counts per ten thousand do not reach this; means of counts do
 MIN_LABELLED = 5
+CELLTYPIST = "celltypist>=1.7.1,<1.8"  # as in pyproject.toml
+_MODELS = "CELLTYPIST_FOLDER"  # where CellTypist keeps what it downloads
 
 
 def check_reference(path: str, sha256: str, *, label: str, allow_pickle: bool) -> list[Problem]:
@@ -55,7 +60,8 @@ def check_reference(path: str, sha256: str, *, label: str, allow_pickle: bool) -
             Problem(f"{where}.path", f"'{path}'", "an .h5ad, a .tsv or .csv of mean profiles, or a CellTypist .pkl")
         ]
     problems = []
-    found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    with Path(path).open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256.lower():
         problems.append(
             Problem(
@@ -70,6 +76,8 @@ def check_reference(path: str, sha256: str, *, label: str, allow_pickle: bool) -
                 "Set it only for a file from a source that you trust; an .h5ad or a table needs no such trust",
             )
         )  # fmt: skip
+    if name.endswith(PICKLES) and find_spec("celltypist") is None:
+        problems.append(_not_installed(path))
     if name.endswith(".h5ad") and not label:
         problems.append(Problem(f"{where}.label", "missing", "the column of obs that holds the labels"))
     return problems
@@ -134,22 +142,54 @@ def read_profiles(path: str, *, label: str) -> pd.DataFrame:
 def load_celltypist(path: str) -> Any:
     """A CellTypist model, where CellTypist is installed.
 
+    Parameters
+    ----------
+    path
+        The file: no name of a model that CellTypist would fetch or take from its own folder.
+
+    Returns
+    -------
+    celltypist.models.Model
+
     Raises
     ------
     InputError
-        Where it is not.
+        Where it is not installed, or the file is not such a model.
     """
-    try:
-        models = importlib.import_module("celltypist.models")
-    except ImportError:
-        raise InputError(
-            Problem(
-                "config annotate.reference.path", f"'{path}' is a CellTypist model, and CellTypist is not installed",
-                remedy="Install celltypist beside the pipeline, or give labelled cells (.h5ad) or mean profiles (.tsv)",
-            )
-        ) from None  # fmt: skip
+    models = _import_models(path)
     log.warning("loading the pickle %s, whose checksum the config pins: loading it runs the code in it", path)
-    return models.Model.load(path)
+    try:
+        # Absolute: a bare name is looked up, and fetched, among CellTypist's own models first.
+        model = models.Model.load(str(Path(path).absolute()))
+        log.info("a model of %d cell types and %d genes", len(model.cell_types), len(model.features))
+    except Exception as error:  # whatever a pickle may raise
+        raise InputError(
+            Problem(path, f"cannot be read ({' '.join(str(error).split())})", "a model that CellTypist has written")
+        ) from error
+    return model
+
+
+def _import_models(path: str) -> Any:
+    """CellTypist makes a folder in the home folder when it is imported: it gets one that goes again."""
+    kept = os.environ.get(_MODELS)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[_MODELS] = folder
+        try:
+            return importlib.import_module("celltypist.models")
+        except ImportError:
+            raise InputError(_not_installed(path)) from None
+        finally:
+            os.environ.pop(_MODELS)
+            if kept is not None:
+                os.environ[_MODELS] = kept
+
+
+def _not_installed(path: str) -> Problem:
+    return Problem(
+        "config annotate.reference.path", f"'{path}' is a CellTypist model, and CellTypist is not installed",
+        remedy=f"`make extras` installs it in .venv (elsewhere: pip install '{CELLTYPIST}' in the environment that runs the "
+        "jobs), or give labelled cells (.h5ad) or mean profiles (.tsv)",
+    )  # fmt: skip
 
 
 def _profiles_of_cells(path: str, label: str) -> pd.DataFrame:

@@ -18,6 +18,7 @@ INTEGRATIONS = {
     "scanorama": ("Scanorama", "scanorama"),
     "scvi": ("scVI", "scvi-tools"),
 }
+PICKLES = (".pkl", ".pickle", ".joblib")
 CITATION = re.compile(r"\[@([a-z]+)\]")
 
 
@@ -234,12 +235,7 @@ def _write_labels(writer: _Writer, config: Mapping[str, Any], packages: Mapping[
         if annotate["labels"]
         else ""
     )
-    reference = (
-        """Every cell was also held against a labelled reference by rank correlation, after SingleR [@singler], or with a
-        CellTypist model where one was given; this labels no cell and is reported beside the calls."""
-        if annotate["reference"]
-        else ""
-    )
+    reference = _reference(annotate["reference"], packages) if annotate["reference"] else ""
     writer.section(
         "Lineages",
         f"""{own} Each cluster took the lineage whose marker genes it expresses most, genes shared by several lineages weighing
@@ -250,6 +246,15 @@ def _write_labels(writer: _Writer, config: Mapping[str, Any], packages: Mapping[
         to it, also to lineages too rare for a cluster of their own. Cell-cycle genes, Fas and Fasl are in no marker set. Each
         cell's own markers give a second opinion that knows no cluster's name. {reference}""",
     )
+
+
+def _reference(reference: Mapping[str, Any], packages: Mapping[str, Any]) -> str:
+    asked = "held against a labelled reference by rank correlation, after SingleR [@singler]"
+    if str(reference["path"]).lower().endswith(PICKLES):
+        version = f" {packages['celltypist']}" if packages.get("celltypist") else ""
+        asked = f"given to a CellTypist{version} model [@celltypist], whose best match was taken"
+    return f"""Every cell was also {asked}; this labels no cell and is reported beside the calls. The reference's SHA-256 begins
+        with {str(reference["sha256"])[:12]}."""
 
 
 def _write_tcells(writer: _Writer, config: Mapping[str, Any], packages: Mapping[str, Any], facts: Facts) -> None:

@@ -37,6 +37,7 @@ REFERENCES = {
     "leiden": Reference("Traag VA, Waltman L, van Eck NJ. From Louvain to Leiden: guaranteeing well-connected communities. Sci Rep 9, 5233 (2019)", "10.1038/s41598-019-41695-z"),
     "sctype": Reference("Ianevski A, Giri AK, Aittokallio T. Fully-automated and ultra-fast cell-type identification using specific marker combinations from single-cell transcriptomic data. Nat Commun 13, 1246 (2022)", "10.1038/s41467-022-28803-w"),
     "singler": Reference("Aran D, Looney AP, Liu L, et al. Reference-based analysis of lung single-cell sequencing reveals a transitional profibrotic macrophage. Nat Immunol 20, 163 (2019)", "10.1038/s41590-018-0276-y"),
+    "celltypist": Reference("Domínguez Conde C, Xu C, Jarvis LB, et al. Cross-tissue immune cell analysis reveals tissue-specific features in humans. Science 376, eabl5197 (2022)", "10.1126/science.abl5197"),
     "tirosh": Reference("Tirosh I, Izar B, Prakadan SM, et al. Dissecting the multicellular ecosystem of metastatic melanoma by single-cell RNA-seq. Science 352, 189 (2016)", "10.1126/science.aad0501"),
     "rarefaction": Reference("Hurlbert SH. The nonconcept of species diversity: a critique and alternative parameters. Ecology 52, 577 (1971)", "10.2307/1934145"),
     "ucell": Reference("Andreatta M, Carmona SJ. UCell: robust and scalable single-cell gene signature scoring. Comput Struct Biotechnol J 19, 3796 (2021)", "10.1016/j.csbj.2021.06.043"),

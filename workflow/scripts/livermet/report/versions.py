@@ -21,6 +21,8 @@ PACKAGES = (
     "scipy", "faiss-cpu", "harmonypy", "igraph", "numba", "pynndescent", "scanpy", "scikit-learn", "scikit-misc", "umap-learn",
     "edgepython", "formulaic", "pylimma", "jinja2", "matplotlib", "seaborn", "threadpoolctl",
 )  # fmt: skip
+# Those that a config may ask for: named where they are installed.
+OPTIONAL = ("scanorama", "scvi-tools", "torch", "celltypist")
 _CHUNK = 1 << 20
 
 
@@ -36,7 +38,7 @@ def read_versions(folder: Path | None = None) -> dict[str, Any]:
     -------
     dict
         livermet, commit (None outside a checkout), modified (whether tracked files differ from the commit), python,
-        packages (name -> version without build tags, None where it is not installed).
+        packages (name -> version without build tags, None where it is not installed; optional ones where they are).
     """
     commit, modified = read_commit(folder or Path(__file__).parent)
     return {
@@ -44,7 +46,8 @@ def read_versions(folder: Path | None = None) -> dict[str, Any]:
         "commit": commit,
         "modified": modified,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES}
+        | {name: version for name in OPTIONAL if (version := _version(name))},
     }
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from livermet.files.atomic import clean, explain
 from livermet.files.records import Damage, find_damage
 from livermet.runs import lock
+from livermet.runs.cluster import require_status, tell_failures
 from livermet.runs.publishing import MARKER, find_altered, finish
 
 Say = Callable[[str], Any]
@@ -48,12 +50,17 @@ def begin(results: str | Path, arguments: Sequence[str], say: Say) -> list[str]:
     ------
     StorageError
         Where another run owns the folder, or it cannot be written.
+    InputError
+        Where jobs go to a cluster that cannot say whether they have ended.
     """
     results = Path(results)
     if not will_run(arguments):
         for damage in [*find_damage(results / "logs"), *find_altered(results)]:
             say(f"{damage.path} {damage.found}: the next run will mend it.")
         return []
+    options = _options(tuple(arguments))
+    require_status(options)
+    tell_failures(options, say)
     if word := lock.take(results):
         say(word)
     try:
@@ -69,12 +76,19 @@ def will_run(arguments: Sequence[str]) -> bool:
     """
     if not arguments or Path(arguments[0]).name not in ("snakemake", "__main__.py"):
         return False
+    options = _options(tuple(arguments))
+    only_report = options.get("report") is not None and not options.get("report_after_run")
+    return not (only_report or any(options.get(name) for name in LOOKING))
+
+
+@cache
+def _options(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """Command line and profiles, as Snakemake's own parser reads them."""
     from snakemake.cli import parse_args
 
     with contextlib.redirect_stderr(io.StringIO()):  # it names the profile, which was named before
-        options = vars(parse_args(list(arguments[1:]))[1])
-    only_report = options.get("report") is not None and not options.get("report_after_run")
-    return not (only_report or any(options.get(name) for name in LOOKING))
+        found: dict[str, Any] = vars(parse_args(list(arguments[1:]))[1])
+    return found
 
 
 def mend(results: Path, say: Say) -> list[str]:

@@ -6,11 +6,11 @@ from importlib.util import find_spec
 
 from livermet.errors import InputError, Problem
 
-#: method -> (module, what pip calls it)
+#: method -> (module, what pip calls it, versions that it was tried with: those of pyproject.toml)
 PACKAGES = {
-    "harmony": ("harmonypy", "harmonypy"),
-    "scanorama": ("scanorama", "scanorama"),
-    "scvi": ("scvi", "scvi-tools"),
+    "harmony": ("harmonypy", "harmonypy", ">=0.0.10"),
+    "scanorama": ("scanorama", "scanorama", ">=1.7.4,<1.8"),
+    "scvi": ("scvi", "scvi-tools", ">=1.4.2,<1.5"),
 }
 
 
@@ -29,14 +29,15 @@ def find_missing(method: str, where: str = "config embed.integrate") -> list[Pro
     list of Problem
         Empty where the method can run.
     """
-    module, name = PACKAGES.get(method, ("", ""))
+    module, name, versions = PACKAGES.get(method, ("", "", ""))
     if not module or find_spec(module) is not None:
         return []
     return [
         Problem(
             where,
             f"'{method}' needs the package {name}, which is not installed",
-            remedy=f"Install it in the environment that runs the jobs (pip install {name}), or take harmony or none",
+            remedy=f"`make extras` installs it in .venv (elsewhere: pip install '{name}{versions}' in the environment that runs "
+            "the jobs), or take harmony or none",
         )
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 RIDGE = 1.0
 SCANORAMA_NEIGHBORS = 20  # the package's own default
+# Matches weighed at a time. Left to itself the package weighs all at once, cells x matches: 40 GB for 50,000 cells, and where
+# they do not fit it goes on without a word to us, with nothing corrected.
+SCANORAMA_BLOCK = 1_000
 
 
 def merge_batches(
@@ -88,17 +93,20 @@ def _scanorama(components: NDArray[np.float32], batches: NDArray[np.object_], *,
     Cells are brought to unit length first, as the package does with its own input: its kernel is made for that scale.
     """
     import scanorama
+    from threadpoolctl import threadpool_limits
 
     places = [np.flatnonzero(batches == batch) for batch in np.unique(batches)]
     lengths = np.linalg.norm(components, axis=1, keepdims=True).astype(np.float64)
     unit = components / np.maximum(lengths, 1e-12)
     np.random.seed(seed)  # noqa: NPY002 - the package draws from numpy's global generator
-    parts = scanorama.assemble(
-        [unit[place] for place in places],
-        approx=False,
-        knn=min(SCANORAMA_NEIGHBORS, min(len(place) for place in places)),
-        verbose=0,
-    )
+    with threadpool_limits(limits=1):  # the libraries that it has just brought along, too
+        parts = scanorama.assemble(
+            [unit[place] for place in places],
+            approx=False,
+            knn=min(SCANORAMA_NEIGHBORS, min(len(place) for place in places)),
+            batch_size=SCANORAMA_BLOCK,
+            verbose=0,
+        )
     merged = np.empty_like(components)
     for place, part in zip(places, parts, strict=True):
         merged[place] = part
@@ -106,14 +114,26 @@ def _scanorama(components: NDArray[np.float32], batches: NDArray[np.object_], *,
 
 
 def _scvi(counts: sp.csr_matrix, batches: NDArray[np.object_], *, n_latent: int, seed: int) -> NDArray[np.float32]:
-    """Latent space of a variational autoencoder that is told the batch of every cell; trained on the processor."""
+    """Latent space of a variational autoencoder that is told the batch of every cell; trained on the processor.
+
+    On one thread: with two, sums end in other digits, training carries these on, and threads that wait for each other on a
+    busy machine cost several times the time.
+    """
     import anndata
     import scvi
+    import torch
 
     names = pd.Index([str(number) for number in range(len(batches))])
     data = anndata.AnnData(counts.astype(np.float32), obs=pd.DataFrame({"batch": batches.astype(str)}, index=names))
-    scvi.settings.seed = seed
-    scvi.model.SCVI.setup_anndata(data, batch_key="batch")
-    model: Any = scvi.model.SCVI(data, n_latent=n_latent)
-    model.train(accelerator="cpu", enable_progress_bar=False)
-    return np.asarray(model.get_latent_representation(), dtype=np.float32)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # else it recommends other products in our log
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        warnings.filterwarnings("ignore", module=r"lightning\.")  # of its own insides, and of srun on any cluster
+        scvi.settings.seed = seed
+        scvi.model.SCVI.setup_anndata(data, batch_key="batch")
+        model: Any = scvi.model.SCVI(data, n_latent=n_latent)
+        model.train(accelerator="cpu", enable_progress_bar=False)
+        return np.asarray(model.get_latent_representation(), dtype=np.float32)
+    finally:
+        torch.set_num_threads(threads)

@@ -29,6 +29,7 @@ log = logging.getLogger("livermet")
 REFERENCE_MARGIN = "reference_margin"
 TUNE_WITHIN = 0.05  # labels whose correlation is this near the best one's stay in the running
 MIN_GENES = 200
+MIN_MODEL_SHARE = 0.5  # of a model's genes: those that are not there count as if they were at their mean
 PRUNE_MADS = 3.0
 CHUNK = 2_000
 
@@ -54,8 +55,10 @@ def match_reference(counts: AnnData, profiles: pd.DataFrame) -> pd.DataFrame:
     InputError
         Where fewer than 200 genes are in both.
     """
-    symbols = pd.Index(counts.var[SYMBOL].astype(str))
-    shared = profiles.index.intersection(symbols[~symbols.duplicated()])
+    # Several genes may bear one symbol: the first is taken.
+    places = pd.Series(np.arange(counts.n_vars), index=counts.var[SYMBOL].astype(str))
+    places = places[~places.index.duplicated()]
+    shared = profiles.index.intersection(places.index)
     if len(shared) < MIN_GENES:
         raise InputError(
             Problem(
@@ -65,7 +68,7 @@ def match_reference(counts: AnnData, profiles: pd.DataFrame) -> pd.DataFrame:
         )  # fmt: skip
     matrix = sp.csr_matrix(counts.X)
     totals = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
-    data = log_normalise(sp.csr_matrix(matrix[:, symbols.get_indexer(shared)]), totals=totals)
+    data = log_normalise(sp.csr_matrix(matrix[:, places.loc[shared].to_numpy()]), totals=totals)
     reference = profiles.loc[shared].to_numpy(dtype=np.float64)
     best, margin = np.zeros(counts.n_obs, dtype=np.intp), np.zeros(counts.n_obs)
     for start in range(0, counts.n_obs, CHUNK):
@@ -91,26 +94,59 @@ def match_celltypist(counts: AnnData, model: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Index `cell`; `reference_label`, `reference_margin` (the model's probability of it).
+        Index `cell`; `reference_label`, `reference_margin` (the model's probability of it). The label is CellTypist's best
+        match, as by its default: a cell is called something also where the model all but rules out each of its types. A cut
+        on the probability would not mend it, for a model of few cells puts it near 0 for cells that it calls rightly.
+
+    Raises
+    ------
+    InputError
+        Where less than half of the model's genes are in the counts.
     """
+    symbols = pd.Index(counts.var[SYMBOL].astype(str))
+    _require_genes(symbols, np.asarray(model.features).astype(str))
+    matrix = sp.csr_matrix(counts.X)
+    # The model makes its genes dense: a block of cells at a time, each by itself.
+    blocks = [_ask_model(matrix[start : start + CHUNK], symbols, model) for start in range(0, counts.n_obs, CHUNK)]
+    return pd.concat(blocks).set_axis(pd.Index(counts.obs_names, name=CELL), axis=0)
+
+
+def _ask_model(matrix: sp.csr_matrix, symbols: pd.Index, model: Any) -> pd.DataFrame:
+    """Label and probability of every cell; CellTypist wants logs of counts per ten thousand of all genes."""
     import anndata
+    from threadpoolctl import threadpool_limits
 
     celltypist = importlib.import_module("celltypist")
-
-    data = anndata.AnnData(
-        log_normalise(sp.csr_matrix(counts.X)),
-        obs=pd.DataFrame(index=counts.obs_names),
-        var=pd.DataFrame(index=pd.Index(counts.var[SYMBOL].astype(str))),
-    )
+    logging.getLogger("celltypist").setLevel(logging.WARNING)
+    rows = pd.DataFrame(index=pd.RangeIndex(matrix.shape[0]).astype(str))
+    data = anndata.AnnData(log_normalise(matrix), obs=rows, var=pd.DataFrame(index=symbols))
     data.var_names_make_unique()
-    found = celltypist.annotate(data, model=model, majority_voting=False)
+    with threadpool_limits(limits=1):
+        found = celltypist.annotate(data, model=model, majority_voting=False)
     return pd.DataFrame(
         {
             REFERENCE_LABEL: found.predicted_labels["predicted_labels"].astype(str).to_numpy(dtype=object),
             REFERENCE_MARGIN: found.probability_matrix.max(axis=1).to_numpy(dtype=float),
-        },
-        index=pd.Index(counts.obs_names, name=CELL),
+        }
     )
+
+
+def _require_genes(symbols: pd.Index, features: NDArray[np.str_]) -> None:
+    """CellTypist itself is content with one gene, and names every cell by it."""
+    share = float(np.isin(features, symbols).mean())
+    log.info("%.0f%% of the model's %d genes are among the counts'", 100 * share, len(features))
+    if share >= MIN_MODEL_SHARE:
+        return
+    folded = float(np.isin([name.lower() for name in features], symbols.str.lower()).mean())
+    other = f"; {folded:.0%} but for capitals: it looks like a model of another species" if folded > share + 0.1 else ""
+    raise InputError(
+        Problem(
+            "CellTypist model", f"{share:.0%} of its {len(features)} genes are among the counts'{other}",
+            f"at least {MIN_MODEL_SHARE:.0%}",
+            "Name a model of your species with gene symbols. CellTypist's Model.convert() makes a mouse model of a human one, "
+            "Model.write() keeps it: pin that file",
+        )
+    )  # fmt: skip
 
 
 def telling_genes(reference: NDArray[np.float64], labels: tuple[int, ...]) -> NDArray[np.intp]:
