@@ -17,7 +17,7 @@ from livermet.cells.barcodes.reasons import drop_counts, mitochondrial_cut, outl
 from livermet.settings import Quality
 from livermet.step import load, save
 
-SETTINGS = Quality().model_dump(exclude={"ambient", "call_cells", "counts"})
+SETTINGS = Quality().model_dump(exclude={"ambient", "call_cells", "counts", "hashtags"})
 MIXED = {"lymphocyte": 250, "neutrophil": 60, "macrophage": 200, "platelet": 40}
 
 
