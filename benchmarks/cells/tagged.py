@@ -115,7 +115,8 @@ def judge(drawn: Tagged, call: npt.NDArray[np.object_], tags: npt.NDArray[np.int
 
     NaN where nothing was called, or nothing was there. Calls may be "uncertain": those are found by nobody.
     """
-    two, none = (drawn.tags >= 0).all(axis=1), drawn.tags[:, 0] < 0
+    two = np.asarray((drawn.tags >= 0).all(axis=1))
+    none = drawn.tags[:, 0] < 0
     one = ~two & ~none
     doublets, singlets = call == "doublet", call == "singlet"
     right = singlets & one & (tags[:, 0] == drawn.tags[:, 0])
