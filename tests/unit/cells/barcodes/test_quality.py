@@ -188,6 +188,18 @@ def test_small_good_cells_beside_large_ones_are_kept() -> None:
     assert kept["dying"] == 0
 
 
+def test_what_hashtags_tell_stands_in_the_table() -> None:
+    toy = make_sample(MIXED, n_doublets=20)
+    plain, _ = assess(toy, min_genes=50)
+    columns = {"tags": np.where(toy.is_doublet, "A + B", "A"), "tag_call": "singlet", "tag_probability": 0.97}
+    for name, values in columns.items():
+        toy.adata.obs[name] = values
+    table, _ = assess(toy, min_genes=50)
+    assert table["tags"].tolist() == columns["tags"].tolist()
+    assert (table["tag_probability"] == 0.97).all()
+    pd.testing.assert_frame_equal(table[plain.columns], plain)
+
+
 def test_doublets_known_by_multiplexing_are_called_whatever_their_score() -> None:
     toy = make_sample(MIXED, n_doublets=20)
     toy.adata.obs["known_doublet"] = np.where(toy.is_doublet, "doublet", "singlet")
