@@ -14,6 +14,7 @@ from tests.unit.inputs.conftest import GENES, write_folder, write_h5, write_tabl
 
 from benchmarks.cells.tagged import Tagged, simulate_tags
 from livermet.errors import InputError
+from livermet.inputs import emptydrops
 from livermet.inputs.hashtags import are_hashtags, read_features
 from livermet.inputs.libraries import read_library
 
@@ -181,7 +182,10 @@ def test_hashtags_that_are_not_there(tmp_path: Path, library: pd.DataFrame) -> N
     assert notices.loc[notices["what"] == "No cell can be said to bear HTO_4.", "level"].tolist() == ["loud"]
 
 
-def test_cells_called_from_a_raw_matrix_keep_their_tags(tmp_path: Path, library: pd.DataFrame) -> None:
+def test_cells_called_from_a_raw_matrix_keep_their_tags(
+    tmp_path: Path, library: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emptydrops, "N_SIMULATIONS", 2000)
     rng = np.random.default_rng(6)
     ids = [*(f"ENSMUSG{number:011d}" for number in range(199)), "ENSMUSG00000064351"]
     level, soup = rng.lognormal(0, 1.5, (2, 200))

@@ -15,22 +15,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
 
-Array = NDArray[np.float64]
+from livermet.inputs.tag_model import Array, Model, Posterior, expect, judge, levels
 
 SINGLET, DOUBLET, NEGATIVE, UNCERTAIN = "singlet", "doublet", "negative", "uncertain"
 CONFIDENT = 0.9  # posterior from which a call is made
 MAX_FITTED = 2_000  # cells that the model is fitted to; all are called by it
 MAX_STEPS, TOLERANCE = 50, 2e-3  # of EM; change of the mean membership
-STAIN = np.linspace(-3.0, 3.0, 17)  # standard deviations of the stain over which is summed
-STAIN_PRIOR = -0.5 * STAIN**2 - logsumexp(-0.5 * STAIN**2)
+BLOCK, ROUNDS = 5_000, 8  # cells judged at once, and how often: what a cell does not bear tells its background
 SPREAD, SPREAD_CELLS = 0.7, 10.0  # usual spread (log) of the stain, and how many cells that is worth
 LEVEL_SPREAD = 1.0  # of the stain's level between the tags of a library
-DOUBLETS, DOUBLET_CELLS = (
-    0.05,
-    20.0,
-)  # share of droplets with two cells before any is seen, and how many cells that is worth
+DOUBLETS, DOUBLET_CELLS = 0.05, 20.0  # share of droplets with two cells before any is seen, and the cells that is worth
 NEGATIVES = 0.05
 DISPERSION = (0.01, 0.3)  # of a tag's background around its droplet's level
 WIDTH = (4.0, 200.0)  # shape of the droplets' levels
@@ -39,42 +34,6 @@ FAR = 3.0  # standard deviations
 MIN_FOLD = 0.5  # stain over background: below, a tag tells nothing
 MIN_STAIN = 3.0  # counts that a bearer usually adds: with fewer, single counts would make calls
 FEW, MIN_SHARE = 2, 0.004  # cells, and share of them, that likely bear a tag: with fewer, it is on none
-
-
-@dataclass(frozen=True)
-class Model:
-    """What is known of a library's tags; one value a tag where it is an array.
-
-    Attributes
-    ----------
-    background, dispersion
-        Mean count in a droplet of level 1 whose cell does not bear the tag; variance beyond Poisson, over the mean squared.
-    carried
-        Share of the counts of a cell's other tags that each tag has beside its background: stain that cells carry over.
-    width, slope
-        Shape of the gamma distribution of the droplets' levels; power of the RNA in the background.
-    stain, spread, stain_slope
-        Mean log count that a bearer adds, its standard deviation, and its power of the RNA.
-    share
-        Of the tagged cells; sums to 1.
-    doublets, negatives
-        Share of droplets with two cells (of any tags) among the tagged; share of droplets without a tag.
-    works
-        Whether the tag is borne by any cell, as far as can be told.
-    """
-
-    background: Array
-    carried: float
-    dispersion: float
-    width: float
-    slope: float
-    stain: Array
-    spread: Array
-    stain_slope: float
-    share: Array
-    doublets: float
-    negatives: float
-    works: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -98,19 +57,6 @@ class Demultiplexed:
     tags: NDArray[np.int64]
     probability: Array
     model: Model | None
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """Of every cell: sets with no tag, with one (cells x tags), with two; membership (cells x tags); log-likelihood."""
-
-    none: Array
-    one: Array
-    two: Array
-    member: Array
-    stain: Array  # given membership: mean of the stain in standard deviations, and
-    stain_square: Array  # of its square
-    fit: float
 
 
 def demultiplex(counts: NDArray[np.integer[Any]], umis: NDArray[np.integer[Any]]) -> Demultiplexed:
@@ -139,27 +85,32 @@ def demultiplex(counts: NDArray[np.integer[Any]], umis: NDArray[np.integer[Any]]
     chosen = np.arange(0, n_cells, max(1, -(-n_cells // MAX_FITTED)))
     fits = [_fit(tags[chosen], size[chosen], start) for start in _starts(tags[chosen])]
     model, _ = max(fits, key=lambda found: found[1].fit)
+    blocks = [
+        _call(tags[start : start + BLOCK], size[start : start + BLOCK], model) for start in range(0, n_cells, BLOCK)
+    ]
+    call, borne, probability = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return Demultiplexed(call, borne, probability, model)
+
+
+def _call(tags: Array, size: Array, model: Model) -> tuple[NDArray[np.object_], NDArray[np.int64], Array]:
+    """Call, tags and probability of each cell."""
     member = np.zeros_like(tags)
-    for _ in range(8):  # a cell's background is learned from the tags that it does not bear
-        found = _judge(tags, size, model, member)
+    for _ in range(ROUNDS):
+        found = judge(tags, size, model, member)
         member = found.member
-    return _call(found, model)
-
-
-def _call(found: Posterior, model: Model) -> Demultiplexed:
     best = np.column_stack([found.none, found.one.max(axis=1), found.two])
     kind = best.argmax(axis=1)
     probability = best.max(axis=1)
     call = np.array([NEGATIVE, SINGLET, DOUBLET], dtype=object)[kind]
     order = np.argsort(-found.member, axis=1, kind="stable")[:, :2]
-    tags = np.full((len(kind), 2), -1)
+    borne = np.full((len(kind), 2), -1)
     single, two = kind == 1, kind == 2
-    tags[single, 0] = found.one[single].argmax(axis=1)
+    borne[single, 0] = found.one[single].argmax(axis=1)
     if order.shape[1] == 2:
-        tags[two] = np.sort(order[two], axis=1)
+        borne[two] = np.sort(order[two], axis=1)
     unsure = probability < CONFIDENT
-    call[unsure], tags[unsure] = UNCERTAIN, -1
-    return Demultiplexed(call, tags, probability, model)
+    call[unsure], borne[unsure] = UNCERTAIN, -1
+    return call, borne, probability
 
 
 def _starts(tags: Array) -> list[Array]:
@@ -201,7 +152,7 @@ def _fit(tags: Array, size: Array, member: Array) -> tuple[Model, Posterior]:
     model = _restain(model, member, added, np.zeros_like(added), size)
     while True:
         for _ in range(MAX_STEPS):
-            found = _judge(tags, size, model, member)
+            found = judge(tags, size, model, member)
             change = float(np.abs(found.member - member).mean() * n_tags)
             member = found.member
             model = _improve(tags, size, model, found)
@@ -209,7 +160,7 @@ def _fit(tags: Array, size: Array, member: Array) -> tuple[Model, Posterior]:
                 break
         works = model.works & _telling(model, found)
         if (works == model.works).all() or not works.any():
-            return replace(model, works=works), _judge(tags, size, replace(model, works=works), member * works)
+            return replace(model, works=works), judge(tags, size, replace(model, works=works), member * works)
         model, member = replace(model, works=works), member * works
 
 
@@ -222,76 +173,13 @@ def _telling(model: Model, found: Posterior) -> NDArray[np.bool_]:
     )
 
 
-def _expect(tags: Array, size: Array, model: Model) -> Array:
-    """Background of every tag in a droplet of level 1: what floats around, and what the cell's other tags carry over."""
-    others = tags.sum(axis=1, keepdims=True) - tags
-    return np.asarray(np.exp(model.slope * size)[:, None] * model.background + model.carried * others)
-
-
-def _levels(tags: Array, expected: Array, model: Model, member: Array) -> tuple[Array, Array]:
-    """Level of each droplet, as all tags but one tell it (cells x tags), and the shape of what is known of it."""
-    clear = (1 - member) * model.works
-    seen, usual = clear * tags, clear * expected
-    shape = model.width + seen.sum(axis=1, keepdims=True) - seen
-    return shape / (model.width + usual.sum(axis=1, keepdims=True) - usual), shape
-
-
-def _log_negative_binomial(counts: Array, mean: Array, size: Array | float) -> Array:
-    return np.asarray(size * np.log(size) + counts * np.log(mean) - (size + counts) * np.log(size + mean))
-
-
-def _judge(tags: Array, size: Array, model: Model, member: Array) -> Posterior:
-    """Posterior of every set of at most two tags."""
-    expected = _expect(tags, size, model)
-    level, shape = _levels(tags, expected, model, member)
-    mean = level * expected
-    own = 1 / (1 / shape + model.dispersion)
-    base = gammaln(tags + own) - gammaln(own) + _log_negative_binomial(tags, mean, own)
-    odds, stain, square = _stain_odds(tags, size, model, mean, base)
-    odds = np.where(model.works, odds, -np.inf)
-    with np.errstate(divide="ignore"):
-        single = np.log((1 - model.negatives) * ((1 - model.doublets) * model.share + model.doublets * model.share**2))
-        pair = odds + np.log(model.share)
-        factor = np.log(2 * (1 - model.negatives) * model.doublets)
-    others = _all_but_one(pair)
-    one, two_of = odds + single, pair + others + factor
-    none = np.full(len(tags), np.log(model.negatives))
-    two = logsumexp(two_of, axis=1) - np.log(2)
-    total = logsumexp(np.column_stack([none, one, two]), axis=1)
-    one, two_of = np.exp(one - total[:, None]), np.exp(two_of - total[:, None])
-    fit = float((total + (base - gammaln(tags + 1)).sum(axis=1)).sum())
-    return Posterior(np.exp(none - total), one, np.exp(two - total), np.clip(one + two_of, 0, 1), stain, square, fit)
-
-
-def _stain_odds(tags: Array, size: Array, model: Model, mean: Array, base: Array) -> tuple[Array, Array, Array]:
-    """Log-odds that a cell bears a tag, its counts alone, and moments of the stain that it would have."""
-    # A coarse grid of stains must not show: counts scatter around each by no less than the grid is wide.
-    scatter = 1 / np.maximum(model.dispersion, (0.5 * (STAIN[1] - STAIN[0]) * model.spread) ** 2)
-    usual = model.stain + model.stain_slope * size[:, None]
-    added = np.exp(usual[..., None] + model.spread[:, None] * STAIN)
-    likelihood = _log_negative_binomial(tags[..., None], mean[..., None] + added, scatter[:, None]) + STAIN_PRIOR
-    total = logsumexp(likelihood, axis=2)
-    weight = np.exp(likelihood - total[..., None])
-    odds = gammaln(tags + scatter) - gammaln(scatter) + total - base
-    return odds, weight @ STAIN, weight @ STAIN**2
-
-
-def _all_but_one(values: Array) -> Array:
-    """Log-sum over all columns but one, for each column."""
-    n = values.shape[1]
-    empty = np.full((len(values), 1), -np.inf)
-    before = np.column_stack([empty, np.logaddexp.accumulate(values, axis=1)[:, : n - 1]])
-    after = np.column_stack([np.logaddexp.accumulate(values[:, ::-1], axis=1)[:, : n - 1][:, ::-1], empty])
-    return np.asarray(np.logaddexp(before, after))
-
-
 def _improve(tags: Array, size: Array, model: Model, found: Posterior) -> Model:
     """The model that makes the posterior likeliest, with a word of what is usual where cells are few."""
     n_cells = len(tags)
     clear = (1 - found.member) * model.works
     background, carried = _float(tags, size, model, clear)
     model = replace(model, background=background, carried=carried)
-    expected = _expect(tags, size, model)
+    expected = expect(tags, size, model)
     seen, usual = (clear * tags).sum(axis=1), (clear * expected).sum(axis=1) + 1e-9
     trust = usual / (usual + 2)
     rest = np.log((seen + 0.5) / (usual + 0.5))
@@ -301,7 +189,7 @@ def _improve(tags: Array, size: Array, model: Model, found: Posterior) -> Model:
     off = np.minimum((seen / usual - 1) ** 2, FAR**2 * (chance + 1 / model.width))
     beyond = (trust * (off - chance)).sum() + USUAL_CELLS / 5.0
     width = float(np.clip((trust.sum() + USUAL_CELLS) / max(beyond, 1e-3), *WIDTH))
-    level, shape = _levels(tags, expected, model, found.member)
+    level, shape = levels(tags, expected, model, found.member)
     mean = level * expected
     within = mean + mean**2 / shape
     off = np.minimum((tags - mean) ** 2, FAR**2 * (within + model.dispersion * mean**2))

@@ -59,7 +59,7 @@ def are_hashtags(features: pd.DataFrame, wanted: str | Sequence[str] = AUTO) -> 
         return none
     if not isinstance(wanted, str):
         return (features["id"].isin(list(wanted)) | features["symbol"].isin(list(wanted))).to_numpy()
-    other = np.flatnonzero(features["type"] == "Antibody Capture")
+    other = np.flatnonzero(features["type"].isin(["Antibody Capture", "Custom"]))
     called = none.copy()
     called[other] = [
         any(WORD.search(str(name)) for name in pair)
