@@ -57,7 +57,6 @@ TOPICS: dict[str, tuple[str, Measures]] = {
             "singlet_precision": ("hashsolo_singlet_precision", "share of called singlets with the right tag"),
             "singlet_recall": ("hashsolo_singlet_recall", "share of singlets with the right tag found"),
             "unstained_given_a_tag": ("hashsolo_unstained_given_a_tag", "share of unstained cells that is given a tag"),
-            "uncertain": ("hashsolo_uncertain", "share of droplets not called"),
         },
     ),
     "study": (
