@@ -81,6 +81,19 @@ def test_a_tag_that_no_cell_bears(dead: dict[str, Any]) -> None:
     assert mine["doublet_precision"] > 0.85
 
 
+@pytest.mark.parametrize("n_tags", [2, 4])
+@pytest.mark.parametrize("stain_sd", [0.4, 1.0])
+def test_a_library_of_one_tag_of_several(n_tags: int, stain_sd: float) -> None:
+    """Hardly a cell shows the background of the tag that all bear: the other tags tell it."""
+    drawn = draw(1, n_cells=600, n_tags=n_tags, stain_sd=stain_sd, shares=[1] + [0] * (n_tags - 1))
+    found, mine = ours(drawn)
+    assert mine["singlet_precision"] > 0.99
+    assert mine["singlet_recall"] > 0.97
+    assert (found.call != DOUBLET).all()
+    assert found.model is not None
+    assert found.model.works.tolist() == [True] + [False] * (n_tags - 1)
+
+
 def test_cells_without_a_stain_are_not_given_away() -> None:
     drawn = draw(4, negatives=0.3)
     found, mine = ours(drawn)

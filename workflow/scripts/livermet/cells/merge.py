@@ -270,6 +270,8 @@ def _note_correction(
 
 def why_set_aside(table: pd.DataFrame) -> str:
     """In words, why a sample without kept cells has none: from its quality table."""
+    if not len(table):
+        return "set aside: no cell bears its hashtag"
     said = table[DROP_REASON].str.extract(rf"{SET_ASIDE} \((.*)\)$", expand=False).dropna()
     return f"set aside: {said.iloc[0] if len(said) else f'none of its {len(table)} barcodes passes quality control'}"
 

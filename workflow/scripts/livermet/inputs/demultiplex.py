@@ -29,9 +29,10 @@ DOUBLETS, DOUBLET_CELLS = 0.05, 20.0  # share of droplets with two cells before 
 NEGATIVES = 0.05
 DISPERSION = (0.01, 0.3)  # of a tag's background around its droplet's level
 WIDTH = (4.0, 200.0)  # shape of the droplets' levels
+ALIKE_CELLS = 3.0  # how many cells a background like the other tags' is worth
 USUAL_CELLS = 20.0  # how many cells usual values of both are worth
 FAR = 3.0  # standard deviations
-MIN_FOLD = 0.5  # stain over background: below, a tag tells nothing
+MIN_FOLD = 1.0  # stain over background: below, a tag tells nothing
 MIN_STAIN = 3.0  # counts that a bearer usually adds: with fewer, single counts would make calls
 FEW, MIN_SHARE = 2, 0.004  # cells, and share of them, that likely bear a tag: with fewer, it is on none
 
@@ -84,7 +85,7 @@ def demultiplex(counts: NDArray[np.integer[Any]], umis: NDArray[np.integer[Any]]
     size = np.clip(size - np.median(size), -2.0, 2.0)
     chosen = np.arange(0, n_cells, max(1, -(-n_cells // MAX_FITTED)))
     fits = [_fit(tags[chosen], size[chosen], start) for start in _starts(tags[chosen])]
-    model, _ = max(fits, key=lambda found: found[1].fit)
+    model, _ = max(fits, key=lambda found: found[1].fit + _log_prior(found[0]))
     blocks = [
         _call(tags[start : start + BLOCK], size[start : start + BLOCK], model) for start in range(0, n_cells, BLOCK)
     ]
@@ -120,10 +121,20 @@ def _starts(tags: Array) -> list[Array]:
     above = logs - cuts
     second = np.sort(above, axis=1)[:, -2][:, None] if tags.shape[1] > 1 else above
     starts = [((above > 0) & (above >= second)).astype(float)]
+    if tags.shape[1] > 1:
+        starts.append((logs >= logs.max(axis=1, keepdims=True)).astype(float))  # where nearly all cells bear one tag
     if tags.shape[1] > 2:
         usual = np.median(logs, axis=0)
         starts.append((logs - usual >= (logs - usual).max(axis=1, keepdims=True)).astype(float))
     return starts
+
+
+def _log_prior(model: Model) -> float:
+    """What is usual of libraries, up to a constant: few droplets without a tag, few doublets, backgrounds not too unlike."""
+    shares = ((model.negatives, NEGATIVES), (model.doublets, DOUBLETS))
+    usual = sum(DOUBLET_CELLS * (mean * np.log(share) + (1 - mean) * np.log(1 - share)) for share, mean in shares)
+    logs = np.log(model.background)
+    return float(usual - 0.5 * ((logs - logs.mean()) ** 2).sum() / LEVEL_SPREAD**2)
 
 
 def _gap(values: Array) -> float:
@@ -142,7 +153,7 @@ def _fit(tags: Array, size: Array, member: Array) -> tuple[Model, Posterior]:
     """EM from a first guess; tags that turn out to be borne by no cell are left out, and it goes on without them."""
     n_tags = tags.shape[1]
     model = Model(
-        background=np.maximum((tags * (1 - member)).sum(axis=0) / np.maximum((1 - member).sum(axis=0), 1), 1e-3),
+        background=_first_background(tags, 1 - member),
         carried=0.01, dispersion=0.1, width=5.0, slope=0.5,
         stain=np.zeros(n_tags), spread=np.full(n_tags, SPREAD), stain_slope=0.0,
         share=np.full(n_tags, 1 / n_tags), doublets=DOUBLETS, negatives=NEGATIVES,
@@ -164,6 +175,14 @@ def _fit(tags: Array, size: Array, member: Array) -> tuple[Model, Posterior]:
         model, member = replace(model, works=works), member * works
 
 
+def _first_background(tags: Array, clear: Array) -> Array:
+    """Mean count of each tag in cells that do not bear it; of a tag on nearly all cells, what is usual of the others."""
+    seen, cells = (clear * tags).sum(axis=0), clear.sum(axis=0)
+    means = (seen + 1e-3) / (cells + 1e-3)
+    common = float(np.exp(np.average(np.log(means + 1e-3), weights=cells + 1e-3)))
+    return np.asarray(np.maximum((seen + ALIKE_CELLS * common) / (cells + ALIKE_CELLS), 1e-3))
+
+
 def _telling(model: Model, found: Posterior) -> NDArray[np.bool_]:
     """Tags whose bearers stand out, and are more than a handful."""
     stain, bearers = np.exp(model.stain), (found.member >= 0.5).sum(axis=0)
@@ -176,7 +195,7 @@ def _telling(model: Model, found: Posterior) -> NDArray[np.bool_]:
 def _improve(tags: Array, size: Array, model: Model, found: Posterior) -> Model:
     """The model that makes the posterior likeliest, with a word of what is usual where cells are few."""
     n_cells = len(tags)
-    clear = (1 - found.member) * model.works
+    clear = 1 - found.member
     background, carried = _float(tags, size, model, clear)
     model = replace(model, background=background, carried=carried)
     expected = expect(tags, size, model)
@@ -220,7 +239,10 @@ def _float(tags: Array, size: Array, model: Model, clear: Array) -> tuple[Array,
         level = (model.width + seen) / (model.width + (clear * expected).sum(axis=1, keepdims=True))
         trust = clear / (1 + expected * level * model.dispersion)
         ratio = trust * tags / expected
-        background = background * ((ratio * rna).sum(axis=0) + 1e-3) / ((trust * level * rna).sum(axis=0) + 1e-3)
+        floats, cells = background * (ratio * rna).sum(axis=0), (trust * level * rna).sum(axis=0)
+        usual = ALIKE_CELLS / (1 + background * model.dispersion)
+        common = float(np.exp(np.average(np.log(background), weights=cells + 1e-6)))
+        background = (floats + usual * common) / (cells + usual)
         carried = carried * float(((ratio * others).sum() + 1e-3) / ((trust * level * others).sum() + 1e-1))
     return np.maximum(background, 1e-6), carried
 

@@ -209,23 +209,9 @@ def read_features(path: str | Path) -> pd.DataFrame | None:
     return table[table["type"] != GENE_EXPRESSION].reset_index(drop=True)
 
 
-def take_own(adata: AnnData, tag: str, where: str) -> AnnData:
-    """The cells of a library that bear one hashtag, as `tags` has it, and no other.
-
-    Raises
-    ------
-    InputError
-        Where there is none.
-    """
-    own = ((adata.obs[TAG_CALL] == "singlet") & (adata.obs[TAGS] == tag)).to_numpy()
-    if not own.any():
-        raise InputError(
-            Problem(
-                where, f"no cell bears hashtag '{visible(tag)}' alone", "the cells of this sample",
-                "Was this hashtag used, and did it stain? Take the row out of the sheet, or name another hashtag",
-            )
-        )  # fmt: skip
-    taken = adata[own].copy()
+def take_own(adata: AnnData, tag: str) -> AnnData:
+    """The cells of a library that bear one hashtag, as `tags` has it, and no other; none where there is none."""
+    taken = adata[((adata.obs[TAG_CALL] == "singlet") & (adata.obs[TAGS] == tag)).to_numpy()].copy()
     taken.obs = taken.obs.drop(columns=KNOWN_DOUBLET)  # those of two hashtags are in no sample
     return taken
 

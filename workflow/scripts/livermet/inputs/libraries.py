@@ -100,7 +100,7 @@ def read_library(
     if not pool:
         return adata, empty, take_told(adata, sample)
     adata.uns[TOLD] = adata.uns[TOLD][:known]
-    own = take_own(adata, own_tags[sample], where)
+    own = take_own(adata, own_tags[sample])
     return own, empty, pd.concat([take_told(own, sample), tell_once(of_library, pool)], ignore_index=True)
 
 

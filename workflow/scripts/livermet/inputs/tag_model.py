@@ -71,7 +71,7 @@ def expect(tags: Array, size: Array, model: Model) -> Array:
 
 def levels(tags: Array, expected: Array, model: Model, member: Array) -> tuple[Array, Array]:
     """Level of each droplet, as all tags but one tell it (cells x tags), and the shape of what is known of it."""
-    clear = (1 - member) * model.works
+    clear = 1 - member
     seen, usual = clear * tags, clear * expected
     shape = model.width + seen.sum(axis=1, keepdims=True) - seen
     return shape / (model.width + usual.sum(axis=1, keepdims=True) - usual), shape

@@ -118,7 +118,7 @@ def assess_quality(
     soup = _add_ambient(table, counts, raw)
     set_aside(reasons, counts.X, soup, min_cells_per_sample, seed)
     table[KEPT] = passing(reasons)
-    table[DROP_REASON] = ["; ".join(item) for item in reasons]
+    table[DROP_REASON] = np.array(["; ".join(item) for item in reasons], dtype=object)
     for column in (TAGS, TAG_CALL, TAG_PROBABILITY):
         if column in counts.obs:
             table[column] = counts.obs[column].to_numpy()
