@@ -50,6 +50,17 @@ TOPICS: dict[str, tuple[str, Measures]] = {
     ),
     "doublets": ("Doublets, simulated", DOUBLETS),
     "lung_doublets": ("Doublets of real cells", DOUBLETS),
+    "hashtags": (
+        "Hashtags, simulated (beside scanpy's hashsolo)",
+        {
+            "doublet_precision": ("hashsolo_doublet_precision", "share of called doublets that hold two tags"),
+            "doublet_recall": ("hashsolo_doublet_recall", "share of such doublets that is called"),
+            "doublet_f1": ("hashsolo_doublet_f1", "their F1"),
+            "singlet_precision": ("hashsolo_singlet_precision", "share of called singlets with the right tag"),
+            "singlet_recall": ("hashsolo_singlet_recall", "share of singlets with the right tag found"),
+            "unstained_given_a_tag": ("hashsolo_unstained_given_a_tag", "share of unstained cells that is given a tag"),
+        },
+    ),
     "study": (
         "Whole studies, simulated: lineages, states, batches",
         {

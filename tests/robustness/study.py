@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from livermet.demo.cohort import simulate_cohort
 from livermet.inputs.libraries import read_library
 from livermet.notices import Notice
-from livermet.study import enter, tell
+from livermet.study import enter, pool, tell
 
 CONFIG = """\
 study: mine
@@ -161,6 +161,8 @@ class Opened:
             species=self.config["species"],
             call_cells=self.config["quality"]["call_cells"],
             counts=self.config["quality"]["counts"],
+            hashtags=self.config["quality"]["hashtags"],
+            pool=pool(self.sheet, sample),
             seed=self.config["seed"],
         )
 

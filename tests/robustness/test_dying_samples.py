@@ -10,9 +10,11 @@ import json
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from tests.conftest import ROOT, snakemake
 from tests.robustness.study import fingerprints
 
@@ -25,13 +27,14 @@ pytestmark = pytest.mark.workflow
 EVIL = "<script>alert(1)</script> $x_1$"
 ARMS = {"untreated": "untreated", "drug": "rt", "other": "anti_pdl1"}  # as the demo's simulator calls them
 SHEET = """\
-sample\tmouse\ttreatment\tpath\tnote
-a\tm1\tuntreated\tdata/a.h5\t{evil}
-b\tm2\tuntreated\tdata/b.h5\t-/-
-c\tm3\t drug \tdata/c.h5\t
-no_t_cells\tm4\tdrug\tdata/no_t_cells.h5\t
-few\tm5\tother\tdata/few.h5\t
-none\tm6\tother\tdata/none.h5\t
+sample\tmouse\ttreatment\tpath\thashtag\tnote
+a\tm1\tuntreated\tdata/a.h5\t\t{evil}
+b\tm2\tuntreated\tdata/lane.h5\tHTO_1\t-/-
+c\tm3\t drug \tdata/lane.h5\tHTO_2\t
+no_t_cells\tm4\tdrug\tdata/no_t_cells.h5\t\t
+few\tm5\tother\tdata/few.h5\t\t
+none\tm6\tother\tdata/none.h5\t\t
+unstained\tm7\tother\tdata/lane.h5\tHTO_3\t
 """
 CONFIG = """\
 study: dying
@@ -53,12 +56,14 @@ design:
 
 
 def write_inputs(folder: Path) -> None:
-    """Six libraries; of `few` thirty cells, of `none` a trace of every count, of `no_t_cells` no T cell."""
+    """Five libraries; one holds b and c, told by hashtags, and should hold `unstained`; of `few` thirty cells, of `none` a trace of every count, of `no_t_cells` no T cell."""
     table = pd.read_csv(ROOT / "resources" / "demo_genes.tsv.gz", sep="\t")
     study = cohort.prepare(gene_table=table, n_genes=2500, cells_per_mouse=160, n_empty_droplets=100, seed=8)
-    rng = np.random.default_rng(1)
+    rng, lane = np.random.default_rng(1), []
     for line in SHEET.splitlines()[1:]:
-        name, mouse, arm, path, _ = (cell.strip() for cell in line.split("\t"))
+        name, mouse, arm, path, hashtag, _ = (cell.strip() for cell in line.split("\t"))
+        if name == "unstained":
+            continue
         drawn = cohort.simulate(study, Sample(name, mouse, f"subcutaneous_liver.{ARMS[arm]}", "b1", "f"))
         cells, kept = drawn.cells, np.ones(len(drawn.barcodes), dtype=bool)
         if name == "few":
@@ -69,7 +74,27 @@ def write_inputs(folder: Path) -> None:
             cells = cells.copy()
             cells.data = rng.binomial(cells.data, 0.01).astype(np.int32)
             cells.eliminate_zeros()
-        writing.write_h5(folder / path, cells[np.flatnonzero(kept)], drawn.barcodes[kept], study.genes)
+        if hashtag:
+            lane.append((cells, drawn.barcodes))
+        else:
+            writing.write_h5(folder / path, cells[np.flatnonzero(kept)], drawn.barcodes[kept], study.genes)
+    write_lane(folder / "data" / "lane.h5", lane, study.genes)
+
+
+def write_lane(path: Path, parts: list[tuple[sp.csr_matrix, np.ndarray]], genes: pd.DataFrame) -> None:
+    """Two samples in one file, each stained by its own hashtag of three."""
+    rng = np.random.default_rng(2)
+    own = np.repeat([0, 1], [counts.shape[0] for counts, _ in parts])
+    tags = rng.poisson(25 + (np.arange(3) == own[:, None]) * rng.lognormal(6, 0.4, (len(own), 1)))
+    counts = sp.csr_matrix(sp.hstack([sp.vstack([counts for counts, _ in parts]), tags]))
+    names = ["HTO_1", "HTO_2", "HTO_3"]
+    every = pd.concat([genes, pd.DataFrame({"gene_id": names, "symbol": names})], ignore_index=True)
+    writing.write_h5(path, counts, np.concatenate([barcodes for _, barcodes in parts]), every)
+    with h5py.File(path, "r+") as file:
+        kinds = file["matrix/features/feature_type"][:].astype("S24")
+        kinds[-3:] = b"Multiplexing Capture"
+        del file["matrix/features/feature_type"]
+        file["matrix/features/feature_type"] = kinds
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +134,26 @@ def test_dead_samples_are_set_aside_by_name_with_evidence_and_remedy(notices: pd
     }
 
 
+def test_a_hashtag_that_did_not_stain_sets_its_sample_aside(results: Path, notices: pd.DataFrame) -> None:
+    said = notices.set_index("sample")
+    whole = "The sample is set aside: no cell bears its hashtag. Mouse m7 has no cells of it in any answer."
+    assert (said.loc[["unstained"], "what"] == whole).sum() == 1
+    lane = said.loc["b, c, unstained"]
+    assert lane["what"].tolist() == [
+        "No cell can be said to bear HTO_3.",
+        next(
+            text
+            for text in lane["what"]
+            if text.startswith("Samples b, c, unstained were told apart by their hashtags")
+        ),
+    ]
+    assert lane["level"].tolist() == ["loud", "quiet"]
+    cells = pd.read_parquet(results / "tables" / "cells.parquet")
+    tags = cells.groupby("sample", observed=True)["tags"].unique().map(list).to_dict()
+    assert (tags["b"], tags["c"], tags["a"]) == (["HTO_1"], ["HTO_2"], [""])
+    assert "Counts of hashtags" in (results / "methods.md").read_text()
+
+
 def test_the_rest_goes_on(results: Path) -> None:
     cells = pd.read_parquet(results / "tables" / "cells.parquet")
     kept = cells[cells["kept"].astype(bool)]
@@ -127,7 +172,7 @@ def test_the_question_of_the_lost_arm_is_not_estimable_in_words(results: Path, n
     assert said.tolist() == ["Other: what happens to B cell cannot be answered: no mouse has treatment other."]
     told = notices.set_index("sample")["evidence"]
     assert "other falls from confirmatory to not estimable" in told["mouse m5"]
-    assert "0 of 2 mice are left in other" in notices.set_index("sample")["what"]["mouse m6"]
+    assert "0 of 3 mice are left in other" in notices.set_index("sample")["what"]["mouse m6"]
 
 
 def test_the_sample_without_t_cells_is_named_and_its_other_cells_stay(results: Path, notices: pd.DataFrame) -> None:
@@ -155,10 +200,22 @@ def test_columns_besides_travel_with_the_cells(results: Path) -> None:
     notes = atlas.obs.groupby("sample", observed=True)["note"].first()
     assert notes[["a", "b", "c"]].astype(str).tolist() == [EVIL, "-/-", ""]
     samples = pd.read_csv(results / "tables" / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
-    assert samples["note"].tolist() == [EVIL, "-/-", "", "", "", ""]
+    assert samples["note"].tolist() == [EVIL, "-/-", "", "", "", "", ""]
     # A column that the results add must not be one that a sheet may have: it would be overwritten in silence.
-    ours = {"sample", "mouse", "treatment", "path", "note", "tissue", "batch", "raw_path", "site", "leiden_1"}
-    added = {str(column) for column in [*atlas.obs.columns, *samples] if not str(column).startswith("dropped: ")}
+    ours = {
+        "sample",
+        "mouse",
+        "treatment",
+        "path",
+        "note",
+        "hashtag",
+        "tissue",
+        "batch",
+        "raw_path",
+        "site",
+        "leiden_1",
+    }
+    added = {str(column) for column in [*atlas.obs.columns, *samples] if ": " not in str(column)}
     assert added - ours <= TAKEN
 
 

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 import yaml
 from tests.conftest import copy_checkout, snakemake
 
+from benchmarks.cells.tagged import simulate_tags
 from livermet.demo.cohort import simulate_cohort
 from livermet.inputs.canonical import read_sample
 
@@ -156,20 +157,57 @@ def test_own_labels_and_macrophage_states_stand(raw: Path, truth: pd.DataFrame) 
     assert not state[~planted.isin(MACROPHAGES)].str.startswith("Mac_").any()
 
 
-def test_labels_of_h5ad_files(checkout: Path, rows: list[dict[str, str]], truth: pd.DataFrame) -> None:
-    for row in rows:
-        adata = read_sample(checkout / row["path"], sample=row["sample"], species="mouse")
-        obs = pd.DataFrame({"type": truth.loc[adata.obs_names, "lineage"].to_numpy()}, index=adata.obs["barcode"])
-        anndata.AnnData(adata.X, obs=obs, var=adata.var[["symbol"]]).write_h5ad(checkout / f"in/{row['sample']}.h5ad")
-    sheet = pd.DataFrame(rows).assign(path=[f"in/{row['sample']}.h5ad" for row in rows], raw_path="")
+@pytest.fixture(scope="module")
+def lane(checkout: Path, rows: list[dict[str, str]], truth: pd.DataFrame) -> Path:
+    """Both mice in one h5ad: their cells, labels, two hashtags of three and an antibody, and 20 droplets with a cell of each."""
+    parts = [read_sample(checkout / row["path"], sample=row["sample"], species="mouse") for row in rows]
+    numbers = [part.n_obs for part in parts]
+    drawn = simulate_tags(np.random.default_rng(2), 8 * sum(numbers), 3, doublets=0.2, stain_sd=0.5, negatives=0)
+    single = drawn.tags[:, 1] < 0
+    places = [np.flatnonzero(single & (drawn.tags[:, 0] == tag))[:number] for tag, number in enumerate(numbers)]
+    both = np.flatnonzero((drawn.tags == [0, 1]).all(axis=1))[:20]
+    genes = sp.vstack([*(part.X for part in parts), parts[0].X[:20] + parts[1].X[:20]])
+    tags = drawn.counts[np.concatenate([*places, both])]
+    protein = np.random.default_rng(3).poisson(100, (len(tags), 1))
+    var = parts[0].var[["symbol"]].assign(feature_types="Gene Expression")
+    names = ["HTO_A", "HTO_B", "HTO_C", "CD8a_TotalSeqB"]
+    more = pd.DataFrame({"symbol": names, "feature_types": "Antibody Capture"}, index=names)
+    cells = [truth.loc[part.obs_names, "lineage"] for part in parts]
+    obs = pd.DataFrame(
+        {"type": [*np.concatenate(cells), *["B_cell"] * 20]},
+        index=[*(barcode for part in parts for barcode in part.obs["barcode"]), *(f"TWO{n:02d}" for n in range(20))],
+    )
+    assert obs.index.is_unique
+    counts = sp.csr_matrix(sp.hstack([genes, tags, protein]), dtype=np.float32)
+    anndata.AnnData(counts, obs=obs, var=pd.concat([var, more])).write_h5ad(checkout / "in/lane.h5ad")
+    return checkout / "in/lane.h5ad"
+
+
+def test_labels_and_hashtags_of_an_h5ad(
+    checkout: Path, rows: list[dict[str, str]], truth: pd.DataFrame, lane: Path
+) -> None:
+    sheet = pd.DataFrame(rows).assign(path="in/lane.h5ad", raw_path="", hashtag=["HTO_A", "HTO_B"])
     design = {**DESIGN, "populations": {"T_cell": {"lineages": ["T_cell"]}}}
     config = write_study(
         checkout, "bare", sheet, quality=LENIENT, annotate={"labels": {"column": "type"}}, design=design
     )
-    wanted = "results/bare/steps/annotate_cells/lineages.parquet"
-    result = snakemake(checkout, wanted, "--configfile", config)
+    wanted = ["results/bare/steps/annotate_cells/lineages.parquet", "results/bare/steps/merge_samples/notices.tsv"]
+    result = snakemake(checkout, *wanted, "--configfile", config)
     assert result.returncode == 0, result.stdout[-4000:]
-    found = pd.read_parquet(checkout / wanted)
+    found = pd.read_parquet(checkout / wanted[0])
     found = found.set_index("cell") if "cell" in found else found
     assert len(found) > 200
-    assert (found["lineage"].astype(str) == truth.loc[found.index, "lineage"]).all()
+    assert found.index.isin(truth.index).mean() > 0.97  # no cell of the other mouse, no droplet of two
+    known = found.loc[found.index.isin(truth.index)]
+    assert (known["lineage"].astype(str) == truth.loc[known.index, "lineage"]).all()
+    steps = checkout / "results/bare/steps"
+    samples = pd.read_csv(steps / "merge_samples/samples.tsv", sep="\t").set_index("sample")
+    assert (samples["hashtags: singlet"] == samples["n_barcodes"]).all()
+    barcodes = pd.read_parquet(steps / "merge_samples/barcodes.parquet")
+    assert not barcodes["barcode"].duplicated().any()
+    assert barcodes.groupby("sample")["tags"].unique().map(list).to_dict() == {"lm_1": ["HTO_B"], "sc_1": ["HTO_A"]}
+    told = [pd.read_csv(steps / f"read_sample/{name}.notices.tsv", sep="\t") for name in samples.index]
+    of_lane = [one.loc[one["sample"] == "lm_1, sc_1", ["what", "evidence"]].astype(str) for one in told]
+    assert of_lane[0].to_numpy().tolist() == of_lane[1].to_numpy().tolist()
+    assert of_lane[0]["what"].str.startswith("Samples lm_1, sc_1 were told apart by their hashtags").sum() == 1
+    assert of_lane[0]["what"].tolist()[1:] == ["No cell can be said to bear HTO_C."]

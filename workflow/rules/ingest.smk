@@ -5,7 +5,7 @@
 QUALITY = {
     key: value
     for key, value in config["quality"].items()
-    if key not in ("ambient", "call_cells", "counts")
+    if key not in ("ambient", "call_cells", "counts", "hashtags")
 }
 
 
@@ -34,6 +34,8 @@ rule read_sample:
         species=config["species"],
         call_cells=config["quality"]["call_cells"],
         counts=config["quality"]["counts"],
+        hashtags=config["quality"]["hashtags"],
+        pool=lambda wildcards: study.pool(SHEET, wildcards.sample),
         seed=config["seed"],
     script:
         "../scripts/read_sample.py"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cells.scenarios import mock, real, shifts, soup, studies, twos
+from benchmarks.cells.scenarios import hashtags, mock, real, shifts, soup, studies, twos
 from benchmarks.common.measures import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -10,6 +10,7 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in (
         soup.SCENARIO,
         twos.SCENARIO,
+        hashtags.SCENARIO,
         studies.SCENARIO,
         shifts.SCENARIO,
         real.LUNG,

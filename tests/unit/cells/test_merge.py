@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from livermet.cells.barcodes.correct import correct_ambient
 from livermet.cells.barcodes.quality import assess_quality
 from livermet.cells.merge import gene_union, merge_samples, shared_ids
+from livermet.cells.telling import tell_mixed
 from livermet.errors import InputError
 from livermet.inputs.canonical import read_sample
 from livermet.settings import Quality
@@ -178,6 +179,42 @@ def test_known_doublets_check_the_scores(parts: tuple) -> None:
     assert "in 50% of pairs" in told["evidence"]
 
 
+def test_hashtags_of_one_sample_alone(parts: tuple, tmp_path: Path) -> None:
+    counts, qualities, soups = parts
+    calls = {"known_doublet": ["doublet", "singlet", ""], "tag_call": ["doublet", "singlet", "uncertain"]}
+    qualities[0] = qualities[0].assign(**calls, tags=["A + B", "A", ""], tag_probability=[0.99, 0.98, 0.5])
+    merged = merge_samples(counts, qualities, soups, SHEET)
+    samples = merged.samples.set_index("sample")
+    assert samples.loc[
+        "s2", ["hashtags: singlet", "hashtags: doublet", "hashtags: negative", "hashtags: uncertain"]
+    ].tolist() == [1, 1, 0, 1]
+    assert samples.loc["s1", samples.columns.str.startswith("hashtags")].isna().all()
+    for table in (merged.barcodes, merged.counts.obs):
+        assert set(table.loc[table["sample"] == "s1", "tag_call"]) == {""}
+        assert set(table.loc[table["sample"] == "s1", "tags"]) == {""}
+    assert merged.barcodes["tags"].tolist()[:3] == ["A + B", "A", ""]
+    save(merged.counts, tmp_path / "a.h5ad")
+    assert load(tmp_path / "a.h5ad").obs["tags"].astype(str).tolist() == merged.counts.obs["tags"].tolist()
+
+
+def test_several_hashtags_in_what_the_sheet_calls_one_mouse() -> None:
+    table = pd.DataFrame(
+        {
+            "tag_call": ["singlet"] * 200 + ["doublet"] * 20,
+            "tags": ["A"] * 120 + ["B"] * 78 + ["C"] * 2 + ["A + B"] * 20,
+        }
+    )
+    sheet = pd.DataFrame({"mouse": ["m1"]}, index=["s1"])
+    [told] = tell_mixed([table], sheet)
+    assert told.what == "Cells of sample s1 bear 2 hashtags, and the sheet takes them for one mouse, m1."
+    assert (told.evidence, told.level) == ("A 120, B 78", "loud")
+    [pooled] = tell_mixed([table], sheet.assign(pool_size="2"))
+    assert pooled.level == "quiet"
+    assert tell_mixed([table], sheet.assign(hashtag="A")) == []
+    assert tell_mixed([table[table["tags"] == "A"]], sheet) == []
+    assert tell_mixed([table.drop(columns=["tag_call", "tags"])], sheet) == []
+
+
 def ambient_notices(*arguments: list) -> list[dict]:
     """What is told of ambient RNA; the toy's samples also lack each other's genes, which is told, too."""
     notices = merge_samples(*arguments, SHEET).notices.to_dict("records")
@@ -272,7 +309,7 @@ def test_real_samples_merge_to_one_gene_space(real_data: Path) -> None:
     folder = real_data / "zilionis_lung"
     sheet = pd.read_csv(folder / "samples.tsv", sep="\t", dtype=str).set_index("sample")
     samples = [read_sample(folder / path, sample=name, species="mouse") for name, path in sheet["path"].items()]
-    settings = {**Quality().model_dump(exclude={"ambient", "call_cells", "counts"}), "min_umis": 300}
+    settings = {**Quality().model_dump(exclude={"ambient", "call_cells", "counts", "hashtags"}), "min_umis": 300}
     assessed = [
         assess_quality(adata, None, sample=name, seed=1, **settings)
         for name, adata in zip(sheet.index, samples, strict=True)

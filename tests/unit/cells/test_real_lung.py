@@ -52,7 +52,7 @@ def lung(real_data: Path) -> Lung:
             None,
             sample=str(sample),
             seed=1,
-            **Quality().model_dump(exclude={"ambient", "call_cells", "counts"}),
+            **Quality().model_dump(exclude={"ambient", "call_cells", "counts", "hashtags"}),
         )
         qualities.append(quality)
         soups.append(soup)

@@ -78,6 +78,18 @@ def test_p_values_against_brute_force() -> None:
         assert p == pytest.approx(((likelihood <= own[row] + 1e-9).sum() + 1) / 20_001, abs=0.015)
 
 
+def test_p_values_where_every_likelihood_is_high() -> None:
+    """Large droplets, few genes, hardly any width: all terms are above 0, and a cell must not be taken for soup."""
+    rng, share = np.random.default_rng(3), profile(3, 40)
+    ambient = Ambient(share, 1e6)
+    sizes = rng.integers(900, 1000, 60)
+    droplets = sp.vstack([draw(rng, share[::-1], sizes[:30], 1e6), draw(rng, share, sizes[30:], 1e6)], format="csr")
+    found = empty_p_values(droplets, ambient, seed=3, n_simulations=2000)
+    assert found.max() <= 1
+    assert found[:30] == pytest.approx(np.full(30, 1 / 2001))
+    assert kstest(found[30:], "uniform").pvalue > 0.01
+
+
 def test_p_values_of_empty_droplets_are_uniform() -> None:
     rng, share = np.random.default_rng(4), profile(4)
     droplets = draw(rng, share, rng.integers(101, 500, 2500), 800.0)

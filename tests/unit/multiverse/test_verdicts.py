@@ -15,7 +15,10 @@ from livermet.multiverse.grid import CellSet
 from livermet.multiverse.verdicts import judge_sample, vary_quality
 from livermet.settings import Quality
 
-QUALITY = {**Quality().model_dump(exclude={"ambient", "call_cells", "counts"}), "expected_doublet_rate_per_1000": 0.1}
+QUALITY = {
+    **Quality().model_dump(exclude={"ambient", "call_cells", "counts", "hashtags"}),
+    "expected_doublet_rate_per_1000": 0.1,
+}
 SETS = [CellSet(mads, rule) for mads in (1.5, 5.0) for rule in ("remove", "strict", "keep")]
 
 

@@ -138,3 +138,15 @@ def test_other_choices_are_told_where_they_were_made(toy: SimpleNamespace) -> No
     assert "doublets (remove, strict)" in text
     assert "resolution (0.7)" in text
     assert "10.1038/s41562-020-0912-z" in {one["doi"] for one in methods["references"]}
+
+
+def test_hashtags_are_told_where_there_were_any(toy: SimpleNamespace) -> None:
+    assert "hashtag" not in text_of(outline(toy)).lower()
+    samples = toy.samples.assign(**{"hashtags: singlet": 90.0, "hashtags: doublet": 7.0})
+    text = text_of(outline(toy, samples=samples))
+    assert f"were read in {len(samples)} samples" in text
+    assert f"{7 * len(samples)} droplets of two hashtags count as called doublets" in text
+    split = text_of(outline(toy, samples=samples.assign(hashtag="HTO1", **{"hashtags: doublet": 0.0})))
+    assert f"{len(samples)} samples are the cells of one hashtag in a library of several" in split
+    assert "count as called doublets" not in split
+    assert "10.1093/bioinformatics/btad481" in {one["doi"] for one in outline(toy, samples=samples)["references"]}

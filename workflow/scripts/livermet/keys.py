@@ -24,6 +24,10 @@ HAEMO = "haemoglobin_fraction"
 DOUBLET_SCORE = "doublet_score"
 IS_DOUBLET = "is_doublet"
 KNOWN_DOUBLET = "known_doublet"  # by multiplexing: "doublet", "singlet" or empty; only where the input says so
+HASHTAG = "hashtag"  # of the sheet: the feature that marks the sample's cells in a library that holds several
+TAGS = "tags"  # hashtags that a cell bears, one or two; empty where none or untold; with the next two only where there are any
+TAG_CALL = "tag_call"  # singlet, doublet (of two hashtags), negative (none), uncertain; empty of empty droplets
+TAG_PROBABILITY = "tag_probability"  # posterior of what is likeliest; a call is made from .9 on
 AMBIENT = "ambient_fraction"
 KIND = "kind"  # coarse kind of a barcode within its sample, in its quality table: a number that means nothing elsewhere
 IS_EMPTY = "is_empty"  # of barcodes above the bound of empty droplets, where cells were called: no cell
@@ -56,7 +60,7 @@ UNASSIGNED = "unassigned"  # a lineage and a state: never forced
 # Columns of tables by cell or sample: a column of the sheet, which travels with both, may not bear such a name.
 TAKEN = frozenset(
     {
-        CELL, BARCODE, KEPT, DROP_REASON, KIND, *METRICS, IS_DOUBLET, KNOWN_DOUBLET, IS_EMPTY, EMPTY_P_VALUE, SOUP_SOURCE,
+        CELL, BARCODE, KEPT, DROP_REASON, KIND, *METRICS, IS_DOUBLET, KNOWN_DOUBLET, TAGS, TAG_CALL, TAG_PROBABILITY, IS_EMPTY, EMPTY_P_VALUE, SOUP_SOURCE,
         AMBIENT_FOUND_BY, AMBIENT_LOW, AMBIENT_HIGH, AMBIENT_CORRECTED, STRESS_SCORE, S_SCORE, G2M_SCORE, PHASE, LEIDEN,
         LINEAGE, OWN_LABEL, *BESIDE, STATE, PROGRAMMES, SET_ASIDE_BECAUSE,
         "n_barcodes", "n_kept", "n_dropped", "n_doublets", f"mean_{AMBIENT}", *(f"median_{name}" for name in METRICS),

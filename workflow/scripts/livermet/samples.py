@@ -19,6 +19,7 @@ from livermet.errors import InputError, Problem
 from livermet.keys import ABSOLUTE_CELLS, BATCH, LEIDEN, MOUSE, SAMPLE, TAKEN, TISSUE
 from livermet.names import EXPECTED, as_name, has_control, is_formula, is_name, odd_characters, visible
 from livermet.notices import STUDY, Notice
+from livermet.pools import check_pools, shared_rows
 from livermet.sheets import Remark, read_lines
 
 PATH = "path"
@@ -75,6 +76,7 @@ def read_samples(
         *_check_names(name, sheet, named, factors),
         *_check_others(name, sheet, named),
         *_check_unique(name, sheet),
+        *check_pools(name, sheet),
         *_check_levels(name, sheet, factors),
         *_check_cases(name, sheet, [column for column in named if column != SAMPLE and column not in factors]),
         *_check_mice(name, sheet, [column for column in dict.fromkeys([*factors, *covariates]) if column in sheet]),
@@ -206,14 +208,17 @@ def _check_unique(name: str, sheet: pd.DataFrame) -> list[Problem]:
         folded = sheet[column].map(
             str.casefold if column == SAMPLE else lambda path: os.path.normpath(path) if path else ""
         )
-        for _, group in sheet[folded != ""].groupby(folded, sort=False):
+        single = ~shared_rows(sheet) if column == PATH else True  # a library of hashtagged samples has a row for each
+        for _, group in sheet[(folded != "") & single].groupby(folded, sort=False):
             if len(group) > 1:
                 rows = " and ".join(str(row) for row in group.index)
                 problems.append(
                     Problem(
                         f"{name} rows {rows}, {column}",
                         f"{what} '{visible(group[column].iloc[0])}' stands {len(group)} times",
-                        remedy="Give each sample its own" if column == PATH else "Rename or remove one",
+                        remedy="Give each sample its own, or name each one's `hashtag`"
+                        if column == PATH
+                        else "Rename or remove one",
                     )
                 )
     ids = dict(zip(sheet[SAMPLE], sheet.index, strict=True)) if SAMPLE in sheet else {}

@@ -40,6 +40,7 @@ def _plain_path(path: str) -> str:
 Name = Annotated[str, Field(pattern=PATTERN)]
 FilePath = Annotated[str, Field(min_length=1), AfterValidator(_plain_path)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
+FeatureName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
 
 
 class Section(BaseModel):
@@ -77,6 +78,12 @@ class Quality(Section):
         "auto",
         description="auto: where `path` is a raw matrix (no `raw_path`, and most barcodes hold next to nothing) cells are "
         "told from empty droplets; never: every barcode is taken for a cell",
+    )
+    hashtags: Literal["auto", "never"] | Annotated[list[FeatureName], Field(min_length=1)] = Field(
+        "auto",
+        description="which features of the counts are hashtags, which tell cells of several samples in one library: auto: those "
+        "of 10x's type Multiplexing Capture and antibodies called hashtag, HTO, CMO and the like; never: none; or their ids or "
+        "names, and no others",
     )
     counts: Literal["raw", "corrected"] = Field(
         "raw",

@@ -25,6 +25,7 @@ from livermet.mice.design.integrating import check_batches, describe_batches
 from livermet.mice.design.model import build_design, check
 from livermet.mice.endpoints.applicable import choose
 from livermet.notices import STUDY, Notice
+from livermet.pools import check_hashtags, find_pool, libraries
 from livermet.samples import PATH, RAW_PATH, read_samples, tell_remarks
 from livermet.settings import resolve
 
@@ -111,7 +112,8 @@ def open_study(config: dict[str, Any], inspect: bool = True) -> pd.DataFrame:
             for path in filter(None, (row[PATH], row[RAW_PATH])):
                 corrected = path == row[PATH] and config["quality"]["counts"] == "corrected"
                 problems += peek(path, f"sample '{sample}'", config["species"], corrected)
-        problems += find_duplicates({str(sample): str(path) for sample, path in sheet[PATH].items()})
+        problems += find_duplicates(libraries(sheet))
+        problems += check_hashtags(sheet, config["quality"]["hashtags"])
     if problems:
         raise InputError(problems)
     return sheet.sort_index()  # nothing may depend on the order of the rows
@@ -156,6 +158,11 @@ def raw_files(sheet: pd.DataFrame, sample: str) -> list[str]:
     """Files that make up the raw (unfiltered) matrix of a sample; none where the sheet names none."""
     path = str(sheet.loc[sample, RAW_PATH])
     return find_files(path) if path else []
+
+
+def pool(sheet: pd.DataFrame, sample: str) -> dict[str, str]:
+    """Sample -> hashtag, of all samples in the library of this one; empty where the library is one sample."""
+    return find_pool(sheet, sample)
 
 
 def _check_simulated(sheet: pd.DataFrame, config: dict[str, Any]) -> list[Problem]:

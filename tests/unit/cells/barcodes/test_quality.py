@@ -17,7 +17,7 @@ from livermet.cells.barcodes.reasons import drop_counts, mitochondrial_cut, outl
 from livermet.settings import Quality
 from livermet.step import load, save
 
-SETTINGS = Quality().model_dump(exclude={"ambient", "call_cells", "counts"})
+SETTINGS = Quality().model_dump(exclude={"ambient", "call_cells", "counts", "hashtags"})
 MIXED = {"lymphocyte": 250, "neutrophil": 60, "macrophage": 200, "platelet": 40}
 
 
@@ -186,6 +186,18 @@ def test_small_good_cells_beside_large_ones_are_kept() -> None:
     assert kept["lymphocyte"] > 0.97
     assert kept["macrophage"] > 0.97
     assert kept["dying"] == 0
+
+
+def test_what_hashtags_tell_stands_in_the_table() -> None:
+    toy = make_sample(MIXED, n_doublets=20)
+    plain, _ = assess(toy, min_genes=50)
+    columns = {"tags": np.where(toy.is_doublet, "A + B", "A"), "tag_call": "singlet", "tag_probability": 0.97}
+    for name, values in columns.items():
+        toy.adata.obs[name] = values
+    table, _ = assess(toy, min_genes=50)
+    assert table["tags"].tolist() == columns["tags"].tolist()
+    assert (table["tag_probability"] == 0.97).all()
+    pd.testing.assert_frame_equal(table[plain.columns], plain)
 
 
 def test_doublets_known_by_multiplexing_are_called_whatever_their_score() -> None:

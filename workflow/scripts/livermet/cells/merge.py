@@ -15,7 +15,7 @@ from livermet.cells.barcodes.dead_samples import SET_ASIDE
 from livermet.cells.barcodes.reasons import drop_counts
 from livermet.cells.barcodes.twins import find_shared_barcodes, find_twins
 from livermet.cells.gene_spaces import compare_gene_spaces
-from livermet.cells.telling import tell_ambient, tell_known_doublets, tell_set_aside
+from livermet.cells.telling import tell_ambient, tell_known_doublets, tell_mixed, tell_set_aside
 from livermet.errors import InputError, Problem
 from livermet.inputs.genes import is_ensembl, mark_genes, sum_genes
 from livermet.keys import (
@@ -30,6 +30,7 @@ from livermet.keys import (
     IS_DOUBLET,
     KEPT,
     KIND,
+    KNOWN_DOUBLET,
     MITO,
     MOUSE,
     N_GENES,
@@ -38,6 +39,8 @@ from livermet.keys import (
     SET_ASIDE_BECAUSE,
     SOUP_SOURCE,
     SYMBOL,
+    TAG_CALL,
+    TAGS,
 )
 from livermet.notices import tabulate
 
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("livermet")
 
 NOT_IN_OBS = ("path", "raw_path")
+TAG_CALLS = ("singlet", "doublet", "negative", "uncertain")
 
 
 class Merged(NamedTuple):
@@ -116,6 +120,7 @@ def merge_samples(
         for adata, keep, name in zip(unified, kept, names, strict=True)
     ]
     spaces = compare_gene_spaces(blocks, [adata.var_names for adata in unified], genes, names)
+    qualities = alike(qualities)
     obs = pd.concat([table.loc[keep] for table, keep in zip(qualities, kept, strict=True)])
     obs = obs.drop(columns=[KEPT, "drop_reason", KIND], errors="ignore")
     for column in sheet.columns.drop(list(NOT_IN_OBS), errors="ignore"):
@@ -135,10 +140,17 @@ def merge_samples(
             *spaces,
             *tell_ambient(samples_table, corrected),
             *tell_known_doublets(qualities, names),
+            *tell_mixed(qualities, sheet),
             *find_shared_barcodes(qualities, sheet),
         ]
     )
     return Merged(counts, barcodes, samples_table, _merge_soups(soups, aliases, genes.index, names), notices)
+
+
+def alike(qualities: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Quality tables with the same columns: what only some samples' hashtags tell is empty text in the others."""
+    there = [column for column in (KNOWN_DOUBLET, TAGS, TAG_CALL) if any(column in table for table in qualities)]
+    return [table.assign(**{column: "" for column in there if column not in table}) for table in qualities]
 
 
 def shared_ids(tables: Sequence[pd.DataFrame]) -> dict[str, str]:
@@ -208,6 +220,8 @@ def summarise(
         row |= {"n_barcodes": len(table), "n_kept": len(kept), "n_dropped": len(table) - len(kept)}
         row |= {f"dropped: {reason}": number for reason, number in drop_counts(table).items()}
         row |= {f"median_{metric}": kept[metric].median() for metric in (N_UMIS, N_GENES, MITO)}
+        if TAG_CALL in table and (table[TAG_CALL] != "").any():
+            row |= {f"hashtags: {call}": int((table[TAG_CALL] == call).sum()) for call in TAG_CALLS}
         row |= {"n_doublets": int(table[IS_DOUBLET].sum()), f"mean_{AMBIENT}": kept[AMBIENT].mean()}
         row[SOUP_SOURCE] = str(soup["source"].iloc[0])
         row |= {key: soup[key].iloc[0] for key in (AMBIENT_FOUND_BY, AMBIENT_LOW, AMBIENT_HIGH)}
@@ -219,6 +233,8 @@ def summarise(
     frame = pd.DataFrame(rows)
     dropped = [column for column in map(str, frame) if column.startswith("dropped: ")]
     frame[dropped] = frame[dropped].fillna(0).astype(int)
+    tagged = [column for column in map(str, frame) if column.startswith("hashtags: ")]
+    frame[tagged] = frame[tagged].astype("Int64")  # missing where a sample has none
     rest = [column for column in map(str, frame) if column not in dropped]
     after = rest.index("n_dropped") + 1
     return frame[[*rest[:after], *sorted(dropped), *rest[after:]]]
@@ -254,6 +270,8 @@ def _note_correction(
 
 def why_set_aside(table: pd.DataFrame) -> str:
     """In words, why a sample without kept cells has none: from its quality table."""
+    if not len(table):
+        return "set aside: no cell bears its hashtag"
     said = table[DROP_REASON].str.extract(rf"{SET_ASIDE} \((.*)\)$", expand=False).dropna()
     return f"set aside: {said.iloc[0] if len(said) else f'none of its {len(table)} barcodes passes quality control'}"
 

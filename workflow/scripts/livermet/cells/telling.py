@@ -12,15 +12,20 @@ from livermet.keys import (
     AMBIENT_FOUND_BY,
     AMBIENT_HIGH,
     DOUBLET_SCORE,
+    HASHTAG,
     KNOWN_DOUBLET,
     MOUSE,
+    POOL_SIZE,
     SAMPLE,
     SET_ASIDE_BECAUSE,
     SOUP_SOURCE,
+    TAG_CALL,
+    TAGS,
 )
-from livermet.notices import LOUD, STUDY, Notice
+from livermet.notices import LOUD, QUIET, STUDY, Notice
 
 STEP = "merge_samples"
+FEW_TAGGED, MIN_TAGGED = 20, 0.02  # cells, and share of the tagged ones, that make a hashtag worth a word
 
 
 def tell_ambient(samples: pd.DataFrame, corrected: bool) -> list[Notice]:
@@ -98,7 +103,7 @@ def tell_known_doublets(qualities: Sequence[pd.DataFrame], names: list[str]) -> 
     """How well the scores rank the doublets that multiplexing knows: a check of the calls where it knows none."""
     notices = []
     for name, table in zip(names, qualities, strict=True):
-        if KNOWN_DOUBLET not in table:
+        if KNOWN_DOUBLET not in table or not (table[KNOWN_DOUBLET] != "").any():
             continue
         judged = table[table[DOUBLET_SCORE].notna()]
         known, clean = (judged.loc[judged[KNOWN_DOUBLET] == word, DOUBLET_SCORE] for word in ("doublet", "singlet"))
@@ -114,6 +119,30 @@ def tell_known_doublets(qualities: Sequence[pd.DataFrame], names: list[str]) -> 
                 if pairs
                 else "none of them was scored",
                 "Doublets of one tag are not among the known; the scores look for these",
+            )
+        )
+    return notices
+
+
+def tell_mixed(qualities: Sequence[pd.DataFrame], sheet: pd.DataFrame) -> list[Notice]:
+    """Samples whose cells bear several hashtags, which the sheet takes for one mouse: its mice may be lost as replicates."""
+    notices = []
+    for name, table in zip(map(str, sheet.index), qualities, strict=True):
+        if TAG_CALL not in table or (HASHTAG in sheet and sheet.loc[name, HASHTAG]):
+            continue
+        single: pd.Series = table.loc[table[TAG_CALL] == "singlet", TAGS].value_counts().sort_index()
+        many: pd.Series = single[single >= max(FEW_TAGGED, MIN_TAGGED * single.sum())]
+        if len(many) < 2:
+            continue
+        pooled = POOL_SIZE in sheet and str(sheet.loc[name, POOL_SIZE]) not in ("", "1")
+        notices.append(
+            Notice(
+                name,
+                STEP,
+                f"Cells of sample {name} bear {len(many)} hashtags, and the sheet takes them for one mouse, {sheet.loc[name, MOUSE]}.",
+                ", ".join(f"{tag} {number}" for tag, number in many.items()),
+                "Are these several mice? Give each a row with the same `path` and its `hashtag`: each is then a replicate",
+                QUIET if pooled else LOUD,
             )
         )
     return notices

@@ -181,7 +181,7 @@ def empty_p_values(droplets: sp.csr_matrix, ambient: Ambient, *, seed: int, n_si
     ends = np.append(start[1:], len(order))
     # One ascending array holds the droplets of all sizes, each size a step higher: a simulation finds its place in all of
     # them at once, and counts for the droplets of its size from there on, which are as likely or likelier.
-    low, step = kernel.min(initial=0), 4.0 * (np.ptp(kernel) + 1.0) if len(kernel) else 1.0
+    low, step = (kernel.min(), 4.0 * (np.ptp(kernel) + 1.0)) if len(kernel) else (0.0, 1.0)
     floors = np.arange(len(sizes)) * step
     keys = kernel[order] - low + np.repeat(floors, ends - start)
     rng = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ raw matrix as the counts, the cells are called here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,11 @@ from livermet.errors import InputError, Problem
 from livermet.inputs.canonical import canonicalise
 from livermet.inputs.droplets import EMPTY_BELOW, UMIS, identify_sums, sum_empty_droplets
 from livermet.inputs.files import file_format
+from livermet.inputs.hashtags import AUTO, read_tags, take_own
 from livermet.inputs.raw import Raw
 from livermet.inputs.readers import assemble, read_counts
 from livermet.inputs.tenx import count_barcodes
-from livermet.inputs.told import carry_told, take_told
+from livermet.inputs.told import TOLD, carry_told, take_told, tell_once
 from livermet.keys import EMPTY_P_VALUE, IS_EMPTY
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def read_library(
     call_cells: str,
     seed: int,
     counts: str = "raw",
+    hashtags: str | Sequence[str] = AUTO,
+    pool: Mapping[str, str] | None = None,
 ) -> tuple[AnnData, pd.DataFrame, pd.DataFrame]:
     """Read one library.
 
@@ -65,11 +69,16 @@ def read_library(
     counts
         "raw"; or "corrected": they were corrected for ambient RNA beforehand, so fractions are rounded and no cells are
         called.
+    hashtags
+        Which features are hashtags: "auto", "never" or their names (:func:`livermet.inputs.hashtags.are_hashtags`).
+    pool
+        Sample -> hashtag, of all samples that the sheet takes from this library: the sample's cells are those that bear its
+        hashtag and no other. Empty where the library is one sample.
 
     Returns
     -------
     counts : AnnData
-        Canonical counts. Where cells were called: all barcodes with more than 100 UMIs, obs `is_empty` and
+        Canonical counts, with what the hashtags tell of each cell (:func:`livermet.inputs.hashtags.read_tags`). Where cells were called: all barcodes with more than 100 UMIs, obs `is_empty` and
         `empty_p_value`.
     empty : DataFrame
         As :func:`livermet.inputs.droplets.sum_empty_droplets`.
@@ -83,7 +92,16 @@ def read_library(
     """
     names = {"sample": sample, "species": species}
     adata, empty = _read(path, raw_path, call_cells, counts == "corrected", seed, names)
-    return adata, empty, take_told(adata, sample)
+    pool = pool or {}
+    where = f"sample '{sample}', {path}"
+    known = len(adata.uns.get(TOLD, []))
+    own_tags = read_tags(adata, hashtags, pool, where)
+    of_library = adata.uns.get(TOLD, [])[known:]
+    if not pool:
+        return adata, empty, take_told(adata, sample)
+    adata.uns[TOLD] = adata.uns[TOLD][:known]
+    own = take_own(adata, own_tags[sample])
+    return own, empty, pd.concat([take_told(own, sample), tell_once(of_library, pool)], ignore_index=True)
 
 
 def _read(

@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.inputs.files import file_format
+from livermet.inputs.hashtags import OTHERS, other_features
 from livermet.inputs.readers import read_counts
 from livermet.inputs.tenx import GENE_EXPRESSION, Block, Matrix, open_tenx
 from livermet.keys import SYMBOL
@@ -40,10 +41,13 @@ class Raw:
             self.features = self._tenx.features
         else:
             self._tenx = None
-            self._counts = sp.coo_matrix(source.X)
             self.barcodes = source.obs_names.to_numpy(dtype=str)
-            self.features = pd.DataFrame({"id": source.var_names, "symbol": source.var[SYMBOL].to_numpy()})
-            self.features["type"] = GENE_EXPRESSION
+            genes = pd.DataFrame(
+                {"id": source.var_names, "symbol": source.var[SYMBOL].to_numpy(), "type": GENE_EXPRESSION}
+            )
+            others = other_features(source)
+            self.features = pd.concat([genes, others], ignore_index=True) if len(others) else genes
+            self._counts = sp.coo_matrix(sp.hstack([source.X, source.obsm[OTHERS]]) if len(others) else source.X)
         self.is_gene = (self.features["type"] == GENE_EXPRESSION).to_numpy()
 
     @classmethod

@@ -149,7 +149,9 @@ def assemble(path: str | Path, counts: sp.csr_matrix, barcodes: pd.Index, featur
     if not whole:
         others = features.loc[~is_gene]
         adata.obsm["other_features"] = counts[:, np.flatnonzero(~is_gene)]
-        adata.uns["other_features"] = {name: others[name].to_numpy(dtype=str).astype(object) for name in ("id", "type")}
+        adata.uns["other_features"] = {
+            name: others[name].to_numpy(dtype=str).astype(object) for name in ("id", "symbol", "type")
+        }
         kinds = ", ".join(
             f"{number} of type {kind}" for kind, number in others["type"].value_counts(sort=False).items()
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from livermet.notices import QUIET, Notice, tabulate
@@ -22,6 +23,11 @@ def tell(adata: AnnData, what: str, evidence: str = "", remedy: str = "", level:
 def take_told(adata: AnnData, sample: str) -> pd.DataFrame:
     """Everything that was noted, as a table of notices; the counts keep none of it."""
     return tabulate(Notice(sample, STEP, *one) for one in adata.uns.pop(TOLD, []))
+
+
+def tell_once(told: Iterable[tuple[str, str, str, str]], samples: Iterable[str]) -> pd.DataFrame:
+    """What is to be told of a library that holds several samples, as notices that are the same whichever sample tells them."""
+    return tabulate(Notice(", ".join(sorted(samples)), STEP, *one) for one in told)
 
 
 def carry_told(source: AnnData, target: AnnData) -> None:

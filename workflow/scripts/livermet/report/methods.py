@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from livermet.keys import AMBIENT_FOUND_BY, KEPT, SAMPLE, SOUP_SOURCE
+from livermet.keys import AMBIENT_FOUND_BY, HASHTAG, KEPT, SAMPLE, SOUP_SOURCE
 from livermet.plots.words import words
 from livermet.report.references import REFERENCES
 
@@ -151,6 +151,7 @@ def _write_quality(writer: _Writer, config: Mapping[str, Any], packages: Mapping
     writer.section(
         "Quality control",
         _called(facts),
+        _hashtags(facts),
         f"""Hard limits dropped barcodes with fewer than {quality["min_umis"]} UMIs, fewer than {quality["min_genes"]} genes, a
         mitochondrial share above {quality["max_mitochondrial_fraction"]:.0%} or a haemoglobin share above
         {quality["max_haemoglobin_fraction"]:.0%}. Within each sample, barcodes were then dropped whose log UMIs or log genes
@@ -179,6 +180,21 @@ def _called(facts: Facts) -> str:
         [@emptydrops]: droplets of at most 100 UMIs gave the ambient profile, a larger one below the knee of the barcode curve
         was kept as a cell where its counts do not come from that profile (Dirichlet-multinomial likelihood, 10,000 simulated
         droplets, Benjamini-Hochberg at .1 %); {int(empty.sum()):,} were empty."""
+
+
+def _hashtags(facts: Facts) -> str:
+    """How cells were told apart by their hashtags, where there were any."""
+    column = "hashtags: singlet"
+    tagged = facts.samples[facts.samples[column].notna()] if column in facts.samples else facts.samples.iloc[:0]
+    if tagged.empty:
+        return ""
+    apart = int((tagged[HASHTAG].fillna("") != "").sum()) if HASHTAG in tagged else 0
+    doublets = int(tagged["hashtags: doublet"].sum())
+    split = f"{apart} samples are the cells of one hashtag in a library of several" if apart else ""
+    known = f"{doublets:,} droplets of two hashtags count as called doublets" if apart < len(tagged) else ""
+    return f"""Counts of hashtags [@hashing] were read in {len(tagged)} samples: which ones a cell bears was told by a mixture over
+        sets of at most two, with a background that depends on the droplet and its RNA as in demuxmix [@demuxmix] and a
+        lognormal stain on top of it; calls were made from a posterior of 90 % on. {"; ".join(filter(None, (split, known)))}."""
 
 
 def _altered(ambient: str) -> str:

@@ -22,6 +22,8 @@ REFERENCES = {
     "yu": Reference("Yu J, Green MD, Li S, et al. Liver metastasis restrains immunotherapy efficacy via macrophage-mediated T cell elimination. Nat Med 27, 152 (2021)", "10.1038/s41591-020-1131-x"),
     "snakemake": Reference("Mölder F, Jablonski KP, Letcher B, et al. Sustainable data analysis with Snakemake. F1000Research 10, 33 (2021)", "10.12688/f1000research.29032.2"),
     "scanpy": Reference("Wolf FA, Angerer P, Theis FJ. SCANPY: large-scale single-cell gene expression data analysis. Genome Biol 19, 15 (2018)", "10.1186/s13059-017-1382-0"),
+    "hashing": Reference("Stoeckius M et al. Cell Hashing with barcoded antibodies enables multiplexing and doublet detection for single cell genomics. Genome Biol 19, 224 (2018)", "10.1186/s13059-018-1603-1"),
+    "demuxmix": Reference("Klein HU. demuxmix: demultiplexing oligonucleotide-barcoded single-cell RNA sequencing data with regression mixture models. Bioinformatics 39, btad481 (2023)", "10.1093/bioinformatics/btad481"),
     "scrublet": Reference("Wolock SL, Lopez R, Klein AM. Scrublet: computational identification of cell doublets in single-cell transcriptomic data. Cell Syst 8, 281 (2019)", "10.1016/j.cels.2018.11.005"),
     "soupx": Reference("Young MD, Behjati S. SoupX removes ambient RNA contamination from droplet-based single-cell RNA sequencing data. GigaScience 9, giaa151 (2020)", "10.1093/gigascience/giaa151"),
     "efron": Reference("Efron B. Empirical Bayes deconvolution estimates. Biometrika 103, 1-20 (2016)", "10.1093/biomet/asv068"),

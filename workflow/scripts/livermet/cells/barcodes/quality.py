@@ -46,6 +46,9 @@ from livermet.keys import (
     N_UMIS,
     RIBO,
     SAMPLE,
+    TAG_CALL,
+    TAG_PROBABILITY,
+    TAGS,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +105,7 @@ def assess_quality(
     -------
     tuple of DataFrame
         Per barcode (index `cell`): sample, barcode, kept, drop_reason, metrics, doublet and ambient columns of
-        :mod:`livermet.keys`; per gene (index `gene_id`): `soup`, the share of the ambient profile, and, the same in every
+        :mod:`livermet.keys`, and what hashtags tell, where there are any; per gene (index `gene_id`): `soup`, the share of the ambient profile, and, the same in every
         row, its `source` and how the sample's share was found, with its interval.
     """
     table = measure(counts)
@@ -115,7 +118,10 @@ def assess_quality(
     soup = _add_ambient(table, counts, raw)
     set_aside(reasons, counts.X, soup, min_cells_per_sample, seed)
     table[KEPT] = passing(reasons)
-    table[DROP_REASON] = ["; ".join(item) for item in reasons]
+    table[DROP_REASON] = np.array(["; ".join(item) for item in reasons], dtype=object)
+    for column in (TAGS, TAG_CALL, TAG_PROBABILITY):
+        if column in counts.obs:
+            table[column] = counts.obs[column].to_numpy()
     log.info("%s: %d of %d barcodes kept", sample, table[KEPT].sum(), len(table))
     for reason, number in drop_counts(table).items():
         log.info("%s: %d dropped, %s", sample, number, reason)
@@ -134,7 +140,8 @@ def assess_quality(
         AMBIENT,
         KIND,
     ]
-    return table[columns + [KNOWN_DOUBLET] * (KNOWN_DOUBLET in table)], soup
+    of_tags = [column for column in (KNOWN_DOUBLET, TAGS, TAG_CALL, TAG_PROBABILITY) if column in table]
+    return table[columns + of_tags], soup
 
 
 def measure(counts: AnnData) -> pd.DataFrame:

@@ -139,5 +139,7 @@ def flag(reasons: Reasons, values: pd.Series, text: str, flagged: pd.Series) -> 
 
 def drop_counts(table: pd.DataFrame) -> dict[str, int]:
     """How many barcodes each reason dropped, numbers left out of its words; one with two reasons counts in both."""
-    reasons = table.loc[~table[KEPT], DROP_REASON].str.split("; ").explode().str.replace(r" \(.*", "", regex=True)
+    reasons = (
+        table.loc[~table[KEPT], DROP_REASON].astype(str).str.split("; ").explode().str.replace(r" \(.*", "", regex=True)
+    )
     return {str(reason): int(number) for reason, number in reasons.value_counts().sort_index().items()}
