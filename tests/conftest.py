@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,40 @@ def copy_checkout(target: Path) -> Path:
     return target
 
 
-def snakemake(folder: Path, *arguments: str, cores: int = 2, timeout: int = 900) -> subprocess.CompletedProcess[str]:
+# Several workers of pytest-xdist share the machine's cores (`make test`): a run inside a test then takes one.
+CORES = 1 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1 else 2
+SHARED = ("demo", "half", "whole")  # studies that are run once for many tests, the longest first
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a shared study on one worker, and begin with what takes minutes."""
+    order: dict[pytest.Item, int] = {}
+    for item in items:
+        study = next((name for name in SHARED if name in getattr(item, "fixturenames", ())), None)
+        if study:
+            item.add_marker(pytest.mark.xdist_group(study))
+        order[item] = SHARED.index(study) if study else len(SHARED) + ("workflow" not in item.keywords)
+    if CORES == 1:
+        items.sort(key=order.__getitem__)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """All tests of a file go to one worker, for they share what the file makes; but for those that share a study."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByStudyOrFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            place, _, group = nodeid.rpartition("@")
+            return str(group if place and "]" not in group else nodeid.split("::")[0])
+
+    return ByStudyOrFile(config, log)
+
+
+def snakemake(
+    folder: Path, *arguments: str, cores: int = CORES, timeout: int = 900
+) -> subprocess.CompletedProcess[str]:
     """Run Snakemake as a user would; standard output holds everything that it said."""
     return subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
@@ -77,7 +111,7 @@ def _job_table(lines: Sequence[str]) -> dict[str, int]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout in which the demo study was run whole, once for all tests. Not to be changed."""
     folder = copy_checkout(tmp_path_factory.mktemp("demo") / "livermet")
-    result = snakemake(folder)
+    result = snakemake(folder, cores=2)  # the longest of all: nothing shall wait for it in the end
     assert result.returncode == 0, result.stdout[-6000:]
     return folder
 

