@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,3 +87,11 @@ def test_jobs_that_were_killed_are_named(tmp_path: Path) -> None:
     start.tell_killed(tmp_path, 100.0, said.append)
     assert len(said) == 1
     assert said[0].startswith(f"{tmp_path}/killed.log ends without an end: the job was killed. Most often memory")
+
+
+@pytest.mark.parametrize(("local", "paced"), [(True, False), (False, True)])
+def test_jobs_of_this_machine_are_not_paced_those_of_a_cluster_are(local: bool, paced: bool) -> None:
+    workflow = SimpleNamespace(local_exec=local, scheduler=SimpleNamespace(job_rate_limiter="100 a second"))
+    start.unpace(workflow)
+    assert (workflow.scheduler.job_rate_limiter is not None) is paced
+    start.unpace(SimpleNamespace())  # another Snakemake, which has none of it
