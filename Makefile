@@ -18,7 +18,7 @@ demo: $(SET_UP) ## set up if need be, run the demo study, name its report
 	@echo "Open results/demo/report.html"
 
 test: $(SET_UP) ## set up if need be, run the tests, one worker a core
-	@$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 faults: $(SET_UP) ## kill -9 at every rule in three ways, the whole study twice: the complete matrix (an hour; needs root)
 	@LIVERMET_FAULTS=all $(BIN)/python -m pytest -s tests/faults

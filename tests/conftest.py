@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,33 +56,32 @@ def copy_checkout(target: Path) -> Path:
 
 # Several workers of pytest-xdist share the machine's cores (`make test`): a run inside a test then takes one.
 CORES = 1 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1 else 2
-SHARED = ("demo", "half", "whole")  # studies that are run once for many tests, the longest first
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a shared study on one worker, and begin with what takes minutes."""
-    order: dict[pytest.Item, int] = {}
+    """Where there are several workers, begin with the files that take minutes; who needs the demo comes when it is made."""
+    if CORES > 1:
+        return
+    rank: dict[Path, int] = {}
     for item in items:
-        study = next((name for name in SHARED if name in getattr(item, "fixturenames", ())), None)
-        if study:
-            item.add_marker(pytest.mark.xdist_group(study))
-        order[item] = SHARED.index(study) if study else len(SHARED) + ("workflow" not in item.keywords)
-    if CORES == 1:
-        items.sort(key=order.__getitem__)
+        here = 3 if "workflow" not in item.keywords else 2 if "demo" in getattr(item, "fixturenames", ()) else 1
+        best = rank.get(item.path, 3)
+        rank[item.path] = 0 if item.path.name == "test_demo.py" else 2 if 2 in (here, best) else min(here, best)
+    items.sort(key=lambda item: rank[item.path])
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """All tests of a file go to one worker, for they share what the file makes; but for those that share a study."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByStudyOrFile(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            place, _, group = nodeid.rpartition("@")
-            return str(group if place and "]" not in group else nodeid.split("::")[0])
-
-    return ByStudyOrFile(config, log)
+def run_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> Path:
+    """A folder for all workers of a session: the first that asks makes it, the others wait. Not to be changed by any."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, done = base / name, base / f"{name}.done"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+            make(folder)
+            done.touch()
+    return folder / "livermet"
 
 
 def snakemake(
@@ -123,10 +123,14 @@ def _job_table(lines: Sequence[str]) -> dict[str, int]:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout in which the demo study was run whole, once for all tests. Not to be changed."""
-    folder = copy_checkout(tmp_path_factory.mktemp("demo") / "livermet")
-    result = snakemake(folder, cores=2)  # the longest of all: nothing shall wait for it in the end
-    assert result.returncode == 0, result.stdout[-6000:]
-    return folder
+
+    def make(folder: Path) -> None:
+        result = snakemake(
+            copy_checkout(folder / "livermet"), cores=2
+        )  # the longest of all: none shall wait in the end
+        assert result.returncode == 0, result.stdout[-6000:]
+
+    return run_once(tmp_path_factory, "demo", make)
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def unpace(workflow: Any) -> None:
     workflow
         Snakemake's workflow, whose scheduler is there (`onstart`).
     """
-    scheduler = getattr(workflow, "scheduler", None)
+    scheduler: Any = getattr(workflow, "scheduler", None)
     if getattr(workflow, "local_exec", False) and getattr(scheduler, "job_rate_limiter", None) is not None:
         scheduler.job_rate_limiter = None
 
