@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,3 +96,12 @@ def test_jobs_of_this_machine_are_not_paced_those_of_a_cluster_are(local: bool, 
     start.unpace(workflow)
     assert (workflow.scheduler.job_rate_limiter is not None) is paced
     start.unpace(SimpleNamespace())  # another Snakemake, which has none of it
+
+
+def test_the_locked_snakemake_keeps_its_limit_where_it_is_taken_off() -> None:
+    """Where a new one does not, `unpace` does nothing: then see whether it is needed still."""
+    from snakemake.scheduling.job_scheduler import JobScheduler
+    from snakemake.workflow import Workflow
+
+    assert "if self.job_rate_limiter is None:" in inspect.getsource(JobScheduler.job_selector)
+    assert isinstance(Workflow.local_exec, property)
