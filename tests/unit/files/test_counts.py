@@ -49,6 +49,7 @@ def test_what_is_read_is_what_anndata_reads(tmp_path: Path, columns: dict[str, o
     pd.testing.assert_frame_equal(ours.var, theirs.var)
     pd.testing.assert_index_equal(ours.obs_names, theirs.obs_names)
     pd.testing.assert_index_equal(ours.var_names, theirs.var_names)
+    assert (ours.n_obs, ours.n_vars) == theirs.shape
     assert type(ours.X) is type(theirs.X)
     assert ours.X.dtype == theirs.X.dtype == np.int32
     for part in ("data", "indices", "indptr"):

@@ -1,4 +1,4 @@
-"""Counts of one sample as a step has left them, read without anndata: its import takes longer than a small sample's own work.
+"""Counts as a step has left them, read without anndata: its import takes longer than a small sample's own work.
 
 Reads the layout of an .h5ad as anndata writes it down for other programs; whatever else is found is left to anndata itself.
 """
@@ -32,6 +32,16 @@ class Counts:
     X: sp.csr_matrix
     obs: pd.DataFrame
     var: pd.DataFrame
+
+    @property
+    def n_obs(self) -> int:
+        """Number of barcodes."""
+        return len(self.obs)
+
+    @property
+    def n_vars(self) -> int:
+        """Number of genes."""
+        return len(self.var)
 
     @property
     def obs_names(self) -> pd.Index:
