@@ -18,8 +18,8 @@ demo: $(SET_UP) ## set up if need be, run the demo study, name its report
 	@$(BIN)/snakemake --cores $(CORES)
 	@echo "Open results/demo/report.html"
 
-test: $(SET_UP) ## set up if need be, run the tests
-	@$(BIN)/python -m pytest
+test: $(SET_UP) ## set up if need be, run the tests, one worker a core
+	@$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 $(EXTRAS): pyproject.toml $(SET_UP) tools/set_up_extras.py
 	@echo "livermet set-up: installing Scanorama, scVI (with PyTorch) and CellTypist into .venv (gigabytes, once)"

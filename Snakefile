@@ -21,6 +21,7 @@ include: "workflow/rules/publish.smk"
 
 onstart:
     lock.take(RESULTS)  # ours already, but where Snakemake is used as a library
+    start.unpace(workflow)
     logger.info(study.describe_design(SHEET, config))
 
 

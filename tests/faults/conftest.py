@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.conftest import copy_checkout
+from tests.conftest import copy_checkout, run_once
 from tests.faults import harness
 from tests.faults.study import write_study
 
@@ -25,18 +25,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean run of the first half on two cores; without a network where that can be had. Not to be changed."""
-    folder = copy_checkout(tmp_path_factory.mktemp("half") / "livermet")
-    write_study(folder)
-    result = harness.run(folder, HALF, offline=os.geteuid() == 0)
-    assert result.returncode == 0, result.stdout[-6000:]
-    return folder
+
+    def make(folder: Path) -> None:
+        write_study(copy_checkout(folder / "livermet"))
+        result = harness.run(folder / "livermet", HALF, cores=2, offline=os.geteuid() == 0)
+        assert result.returncode == 0, result.stdout[-6000:]
+
+    return run_once(tmp_path_factory, "half", make)
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean run of every rule that there is, on two cores. Not to be changed."""
-    folder = copy_checkout(tmp_path_factory.mktemp("whole") / "livermet")
-    write_study(folder, everything=True)
-    result = harness.run(folder)
-    assert result.returncode == 0, result.stdout[-6000:]
-    return folder
+
+    def make(folder: Path) -> None:
+        write_study(copy_checkout(folder / "livermet"), everything=True)
+        result = harness.run(folder / "livermet", cores=2)
+        assert result.returncode == 0, result.stdout[-6000:]
+
+    return run_once(tmp_path_factory, "whole", make)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from compare_results import differences
+from tests.conftest import CORES
 from tests.faults.study import CONFIG, NAME
 
 from livermet.files.digest import names_of
@@ -24,7 +25,7 @@ is_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts and cgroups need 
 def run(
     folder: Path,
     *arguments: str,
-    cores: int = 2,
+    cores: int = CORES,
     fault: tuple[str, str] | None = None,
     offline: bool = False,
     **env: str,

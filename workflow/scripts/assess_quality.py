@@ -5,7 +5,7 @@ from livermet.step import Step
 
 with Step(snakemake) as step:
     quality, soup = assess_quality(
-        step.load("counts"),
+        step.load_counts("counts"),
         step.load("empty"),
         sample=step.wildcards["sample"],
         seed=step.params["seed"],

@@ -7,5 +7,5 @@ from livermet.step import Step
 
 with Step(snakemake) as step:
     sheet = pd.DataFrame.from_dict(step.params["sheet"], orient="index", dtype=str)
-    tables = (step.load(name) for name in ("counts", "lineages", "evidence"))
+    tables = (step.load_counts("counts"), step.load("lineages"), step.load("evidence"))
     step.save(**check_cells(*tables, signatures=step.load("signatures"), bins=step.load("bins"), sheet=sheet))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,3 +88,20 @@ def test_jobs_that_were_killed_are_named(tmp_path: Path) -> None:
     start.tell_killed(tmp_path, 100.0, said.append)
     assert len(said) == 1
     assert said[0].startswith(f"{tmp_path}/killed.log ends without an end: the job was killed. Most often memory")
+
+
+@pytest.mark.parametrize(("local", "paced"), [(True, False), (False, True)])
+def test_jobs_of_this_machine_are_not_paced_those_of_a_cluster_are(local: bool, paced: bool) -> None:
+    workflow = SimpleNamespace(local_exec=local, scheduler=SimpleNamespace(job_rate_limiter="100 a second"))
+    start.unpace(workflow)
+    assert (workflow.scheduler.job_rate_limiter is not None) is paced
+    start.unpace(SimpleNamespace())  # another Snakemake, which has none of it
+
+
+def test_the_locked_snakemake_keeps_its_limit_where_it_is_taken_off() -> None:
+    """Where a new one does not, `unpace` does nothing: then see whether it is needed still."""
+    from snakemake.scheduling.job_scheduler import JobScheduler
+    from snakemake.workflow import Workflow
+
+    assert "if self.job_rate_limiter is None:" in inspect.getsource(JobScheduler.job_selector)
+    assert isinstance(Workflow.local_exec, property)

@@ -22,7 +22,7 @@ from typing import Any, NoReturn, Self
 
 from livermet.errors import InputError
 from livermet.files.atomic import no_memory
-from livermet.files.formats import load, save
+from livermet.files.formats import load, load_counts, save
 from livermet.files.records import record
 from livermet.runs.owner import end_with_owner
 
@@ -110,6 +110,10 @@ class Step:
         """The content of a named input, or None where the rule has no such input."""
         paths = self.paths(name)
         return load(paths[0]) if paths else None
+
+    def load_counts(self, name: str) -> Any:
+        """Counts with the names of barcodes and genes alone, for a step that needs no more: without anndata's import."""
+        return load_counts(self.paths(name)[0])
 
     def load_all(self, name: str) -> list[Any]:
         """The contents of a named input with several files, in the rule's order."""

@@ -36,11 +36,21 @@ def load(path: str | Path) -> Any:
     StorageError
         Where a file that a step has made (.h5ad, .parquet, .npz) cannot be read: it is damaged, and will be made again.
     """
-    path = Path(path)
+    return _whole(Path(path), _load)
+
+
+def load_counts(path: str | Path) -> Any:
+    """Read `X`, `obs` and `var` alone of an .h5ad (see :mod:`livermet.files.counts`); raises as :func:`load` does."""
+    from livermet.files.counts import read_counts
+
+    return _whole(Path(path), read_counts)
+
+
+def _whole(path: Path, read: Callable[[Path], Any]) -> Any:
     if path.suffix not in BINARY or not path.is_file():
-        return _load(path)
+        return read(path)
     try:
-        return _load(path)
+        return read(path)
     except MemoryError:
         raise
     except Exception as error:

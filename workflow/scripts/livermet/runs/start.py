@@ -113,6 +113,23 @@ def mend(results: Path, say: Say) -> list[str]:
     return [str(damage.path) for damage in damages]
 
 
+def unpace(workflow: Any) -> None:
+    """Let jobs of this machine start without a limit per second, which guards a cluster's queue and not a laptop.
+
+    To keep the limit (100 a second unless told), Snakemake looks at all jobs again one second after every look at jobs that
+    wait: each finished job adds a look a second for the rest of the run, and a run ends with a second of waiting. A future
+    Snakemake without these attributes runs as it is. See docs/decisions/0025.
+
+    Parameters
+    ----------
+    workflow
+        Snakemake's workflow, whose scheduler is there (`onstart`).
+    """
+    scheduler: Any = getattr(workflow, "scheduler", None)
+    if getattr(workflow, "local_exec", False) and getattr(scheduler, "job_rate_limiter", None) is not None:
+        scheduler.job_rate_limiter = None
+
+
 def tell_killed(logs: str | Path, since: float, say: Say) -> None:
     """Name the jobs that were killed: their logs end without an end. Snakemake shows a number, and nobody knows why.
 

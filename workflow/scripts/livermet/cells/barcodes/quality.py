@@ -55,11 +55,13 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from livermet.files.counts import Counts
+
 log = logging.getLogger("livermet")
 
 
 def assess_quality(
-    counts: AnnData,
+    counts: AnnData | Counts,
     raw: pd.DataFrame | None,
     *,
     sample: str,
@@ -144,7 +146,7 @@ def assess_quality(
     return table[columns + of_tags], soup
 
 
-def measure(counts: AnnData) -> pd.DataFrame:
+def measure(counts: AnnData | Counts) -> pd.DataFrame:
     """UMIs, genes, and mitochondrial, ribosomal and haemoglobin share of every barcode (index `cell`), and if it is empty."""
     X = sp.csr_matrix(counts.X)
     totals = np.asarray(X @ np.ones(X.shape[1], dtype=np.int64))
@@ -230,7 +232,7 @@ def check_known_doublets(reasons: Reasons, table: pd.DataFrame, obs: pd.DataFram
         flag(reasons, table[DOUBLET_SCORE], "doublet by its tags (known by multiplexing)", new)
 
 
-def _add_ambient(table: pd.DataFrame, counts: AnnData, raw: pd.DataFrame | None) -> pd.DataFrame:
+def _add_ambient(table: pd.DataFrame, counts: AnnData | Counts, raw: pd.DataFrame | None) -> pd.DataFrame:
     """Write the ambient share of every barcode, empty droplets left out; gives the profile."""
     X = sp.csr_matrix(counts.X)
     empty = None

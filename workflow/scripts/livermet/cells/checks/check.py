@@ -17,6 +17,8 @@ from livermet.notices import LOUD, Notice, tabulate
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from livermet.files.counts import Counts
+
 STEP = "check_cells"
 MIN_SAMPLES = 4  # fewer say nothing about what is usual
 STRESS_MADS, MIN_STRESS_SPREAD = 5.0, 0.1
@@ -24,7 +26,7 @@ MOSTLY = 0.5  # of a sample's cells in no lineage
 
 
 def check_cells(
-    counts: AnnData,
+    counts: AnnData | Counts,
     lineages: pd.DataFrame,
     evidence: pd.DataFrame,
     *,

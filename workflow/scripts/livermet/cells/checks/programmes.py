@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from livermet.files.counts import Counts
+
 # Column -> the set of resources/signatures.yaml that it is read from.
 SETS = {STRESS_SCORE: "dissociation_core_IEG_HSP", S_SCORE: "cell_cycle_S", G2M_SCORE: "cell_cycle_G2M"}
 MIN_FOUND = 5  # genes of a programme that the study has; fewer make no score
@@ -31,7 +33,7 @@ CYCLING = (
 BIN = "bin"
 
 
-def score_programmes(counts: AnnData, signatures: Mapping[str, Any], bins: pd.DataFrame) -> pd.DataFrame:
+def score_programmes(counts: AnnData | Counts, signatures: Mapping[str, Any], bins: pd.DataFrame) -> pd.DataFrame:
     """Stress, S and G2M score of every cell, and its phase.
 
     Parameters

@@ -14,6 +14,8 @@ from livermet.notices import LOUD, QUIET, Notice
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from livermet.files.counts import Counts
+
 SEX = "sex"
 FEMALE, MALE, MIXED, UNKNOWN = "female", "male", "mixed", "cannot be told"
 XIST = ("Xist",)
@@ -25,7 +27,7 @@ STEP = "check_cells"
 SAYS = {"f": FEMALE, "female": FEMALE, "m": MALE, "male": MALE}
 
 
-def read_sex(counts: AnnData, samples: list[str]) -> pd.DataFrame:
+def read_sex(counts: AnnData | Counts, samples: list[str]) -> pd.DataFrame:
     """Sex of every sample.
 
     Parameters

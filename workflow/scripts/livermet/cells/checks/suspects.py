@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+    from livermet.files.counts import Counts
+
 STEP = "check_cells"
 MIN_CELLS = 10  # of a cluster that is judged, or that others are made of
 TEN_THOUSAND = 1e4
@@ -71,7 +73,7 @@ class Profiles(NamedTuple):
         return np.asarray(self.umis[of] < expected - CHANCE * np.sqrt(expected))
 
 
-def describe_clusters(counts: AnnData, clusters: pd.Series, lineages: pd.Series) -> pd.DataFrame:
+def describe_clusters(counts: AnnData | Counts, clusters: pd.Series, lineages: pd.Series) -> pd.DataFrame:
     """What speaks for a cluster being damaged cells, or doublets.
 
     Parameters
@@ -134,7 +136,7 @@ def tell_suspects(table: pd.DataFrame) -> list[Notice]:
     ]
 
 
-def _profiles(counts: AnnData, labels: pd.Series) -> Profiles:
+def _profiles(counts: AnnData | Counts, labels: pd.Series) -> Profiles:
     names = sorted(set(labels), key=lambda name: (len(name), name))
     codes = np.asarray(pd.Categorical(labels, categories=names).codes, dtype=np.int64)
     told = np.ones(counts.n_vars, dtype=bool)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from livermet.files.counts import Counts
+
 __all__ = ["Embedding", "embed_cells", "find_components", "one_thread", "scale_genes"]
 
 MIN_CELLS = 3
@@ -60,7 +62,7 @@ class Embedding:
 
 
 def embed_cells(
-    counts: AnnData,
+    counts: AnnData | Counts,
     *,
     n_top_genes: int,
     n_pcs: int,
