@@ -174,4 +174,4 @@ def _levels(kinds: list[Kind], pile: Pile, *, lean: bool) -> Array:
     levels = np.array([float(pile.at(kind.depth)) for kind in kinds])
     if lean:
         levels[[kind.speaks for kind in kinds]] *= np.exp(pile.lean)
-    return np.minimum(levels, MAX_SHARE)
+    return np.asarray(np.minimum(levels, MAX_SHARE))

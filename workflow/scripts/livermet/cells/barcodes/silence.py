@@ -65,7 +65,8 @@ def spread_mixtures(sd: float) -> Array:
     """The same where silent genes lie lognormally around the share; at every `COARSE`th of `SHARES`."""
     coarse = SHARES[::COARSE]
     near = np.exp(-0.5 * ((coarse[:, None] - coarse) / sd) ** 2)
-    return np.einsum("ts,lsb->ltb", near / near.sum(axis=1, keepdims=True), mixtures()[:, ::COARSE], optimize=True)
+    near /= near.sum(axis=1, keepdims=True)
+    return np.asarray(np.einsum("ts,lsb->ltb", near, mixtures()[:, ::COARSE], optimize=True))
 
 
 def profile_likelihood(likelihood: Array, places: Places, grid: Array | None = None) -> tuple[Array, Array]:
