@@ -16,7 +16,9 @@ def graph_of(n_cells: int, edges: list[tuple[int, int]], weight: float = 0.3) ->
 def test_weight_is_the_jaccard_index_of_the_neighbours_each_cell_with_itself() -> None:
     shared = share_neighbours(graph_of(4, [(0, 1), (1, 2), (2, 3)])).toarray()
     # {0, 1} and {0, 1, 2}: two of three; {0, 1} and {1, 2, 3}: one of four; {0, 1} and {2, 3}: none.
-    expected = np.array([[0, 2 / 3, 1 / 4, 0], [2 / 3, 0, 1 / 2, 1 / 4], [1 / 4, 1 / 2, 0, 2 / 3], [0, 1 / 4, 2 / 3, 0]])
+    expected = np.array(
+        [[0, 2 / 3, 1 / 4, 0], [2 / 3, 0, 1 / 2, 1 / 4], [1 / 4, 1 / 2, 0, 2 / 3], [0, 1 / 4, 2 / 3, 0]]
+    )
     np.testing.assert_allclose(shared, expected)
 
 
