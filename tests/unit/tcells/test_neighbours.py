@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from livermet.tcells.neighbours import MIN_SHARED, share_neighbours
+from livermet.tcells.neighbours import MIN_CELLS, MIN_SHARED, find_neighbourhoods, share_neighbours
 
 
 def graph_of(n_cells: int, edges: list[tuple[int, int]], weight: float = 0.3) -> sparse.csr_matrix:
@@ -66,3 +66,11 @@ def test_no_edges(n_cells: int) -> None:
     shared = share_neighbours(sparse.csr_matrix((n_cells, n_cells)))
     assert shared.shape == (n_cells, n_cells)
     assert shared.nnz == 0
+
+
+def test_few_cells_keep_their_nearest_neighbours() -> None:
+    few = graph_of(MIN_CELLS - 1, [(cell, cell + 1) for cell in range(MIN_CELLS - 2)])
+    many = graph_of(MIN_CELLS, [(cell, cell + 1) for cell in range(MIN_CELLS - 1)])
+    assert (find_neighbourhoods(few) != few).nnz == 0
+    assert (find_neighbourhoods(many) != share_neighbours(many)).nnz == 0
+    assert find_neighbourhoods(many)[0, 2] == pytest.approx(1 / 4)

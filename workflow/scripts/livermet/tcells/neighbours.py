@@ -7,6 +7,25 @@ from scipy import sparse
 
 #: Share of their neighbours that two cells have in common at least, as is usual (one in fifteen, the neighbours asked for).
 MIN_SHARED = 1 / 15
+#: Cells from which on shared neighbours count. With fewer, a cell's nearest neighbours are as many as a rare state has cells, and to
+#: reach further would reach other states.
+MIN_CELLS = 400
+
+
+def find_neighbourhoods(connectivities: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Graph over which a call looks at its neighbourhood: of shared neighbours, or as given where cells are few.
+
+    Parameters
+    ----------
+    connectivities
+        Cells x cells, symmetric weights of the neighbour graph.
+
+    Returns
+    -------
+    csr_matrix
+        Cells x cells: from :func:`share_neighbours` with :data:`MIN_CELLS` cells or more, else `connectivities`.
+    """
+    return share_neighbours(connectivities) if connectivities.shape[0] >= MIN_CELLS else connectivities
 
 
 def share_neighbours(connectivities: sparse.csr_matrix) -> sparse.csr_matrix:

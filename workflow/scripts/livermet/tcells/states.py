@@ -21,7 +21,7 @@ from livermet.tcells.gates import (
     neighbour_average,
     smooth,
 )
-from livermet.tcells.neighbours import share_neighbours
+from livermet.tcells.neighbours import find_neighbourhoods, share_neighbours
 from livermet.tcells.programmes import flag_programmes
 from livermet.tcells.scoring import score_neighbourhoods
 from livermet.tcells.signatures import Signatures, resolve
@@ -49,7 +49,7 @@ def call_states(
     """Call the state of every cell of a compartment (T cells, or macrophages), and flag its programmes.
 
     Subset and gates say which states a cell may have, the gates from expression smoothed over the cells with which it shares
-    neighbours (:func:`livermet.tcells.neighbours.share_neighbours`); among those the state wins whose signature has the highest z-score in the same smoothed expression
+    neighbours (:func:`livermet.tcells.neighbours.find_neighbourhoods`); among those the state wins whose signature has the highest z-score in the same smoothed expression
     (:func:`livermet.tcells.scoring.score_neighbourhoods`); below `min_z` the cell stays unassigned. The
     scores of single cells are not touched: smoothing is part of the call alone. Programmes are the cell's own and are not
     smoothed.
@@ -81,12 +81,13 @@ def call_states(
         best (empty where there is none); ``agreement`` says whether UCell, smoothed and standardised over the cells,
         picks the same.
     """
-    graph = share_neighbours(connectivities)
+    graph = find_neighbourhoods(connectivities)
     smoother = neighbour_average(graph, own_weight=states.own_weight)
     genes = resolve(collection, var[SYMBOL])
     raw = gate_levels(counts, genes, states.gate_genes())
     levels = pd.DataFrame(smooth(smoother, raw, steps=states.steps), columns=states.gate_genes())
-    chances = settle(counts, genes, graph, states.subsets)
+    # Subsets are few and wide: what shares neighbours with a cell is a good witness of them however few cells there are.
+    chances = settle(counts, genes, share_neighbours(connectivities), states.subsets)
     allowed = allow_states(levels, chances, states.states, expressed=states.expressed)
     names = np.array([item.name for item in states.states], dtype=object)
     fallback = np.array([bool(item.fallback) for item in states.states])
