@@ -71,6 +71,7 @@ def test_no_edges(n_cells: int) -> None:
 def test_few_cells_keep_their_nearest_neighbours() -> None:
     few = graph_of(MIN_CELLS - 1, [(cell, cell + 1) for cell in range(MIN_CELLS - 2)])
     many = graph_of(MIN_CELLS, [(cell, cell + 1) for cell in range(MIN_CELLS - 1)])
-    assert (find_neighbourhoods(few) != few).nnz == 0
-    assert (find_neighbourhoods(many) != share_neighbours(many)).nnz == 0
-    assert find_neighbourhoods(many)[0, 2] == pytest.approx(1 / 4)
+    assert find_neighbourhoods(few, share_neighbours(few)) is few
+    shared = share_neighbours(many)
+    assert find_neighbourhoods(many, shared) is shared
+    assert shared[0, 2] == pytest.approx(1 / 4)

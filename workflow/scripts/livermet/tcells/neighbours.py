@@ -12,20 +12,22 @@ MIN_SHARED = 1 / 15
 MIN_CELLS = 400
 
 
-def find_neighbourhoods(connectivities: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Graph over which a call looks at its neighbourhood: of shared neighbours, or as given where cells are few.
+def find_neighbourhoods(connectivities: sparse.csr_matrix, shared: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Graph over which states are called: of shared neighbours, or of the nearest where cells are few.
 
     Parameters
     ----------
     connectivities
         Cells x cells, symmetric weights of the neighbour graph.
+    shared
+        The same from :func:`share_neighbours`.
 
     Returns
     -------
     csr_matrix
-        Cells x cells: from :func:`share_neighbours` with :data:`MIN_CELLS` cells or more, else `connectivities`.
+        `shared` with :data:`MIN_CELLS` cells or more, else `connectivities`.
     """
-    return share_neighbours(connectivities) if connectivities.shape[0] >= MIN_CELLS else connectivities
+    return shared if connectivities.shape[0] >= MIN_CELLS else connectivities
 
 
 def share_neighbours(connectivities: sparse.csr_matrix) -> sparse.csr_matrix:

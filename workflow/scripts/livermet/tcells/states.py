@@ -81,13 +81,14 @@ def call_states(
         best (empty where there is none); ``agreement`` says whether UCell, smoothed and standardised over the cells,
         picks the same.
     """
-    graph = find_neighbourhoods(connectivities)
+    shared = share_neighbours(connectivities)
+    graph = find_neighbourhoods(connectivities, shared)
     smoother = neighbour_average(graph, own_weight=states.own_weight)
     genes = resolve(collection, var[SYMBOL])
     raw = gate_levels(counts, genes, states.gate_genes())
     levels = pd.DataFrame(smooth(smoother, raw, steps=states.steps), columns=states.gate_genes())
     # Subsets are few and wide: what shares neighbours with a cell is a good witness of them however few cells there are.
-    chances = settle(counts, genes, share_neighbours(connectivities), states.subsets)
+    chances = settle(counts, genes, shared, states.subsets)
     allowed = allow_states(levels, chances, states.states, expressed=states.expressed)
     names = np.array([item.name for item in states.states], dtype=object)
     fallback = np.array([bool(item.fallback) for item in states.states])
