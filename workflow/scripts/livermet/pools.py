@@ -9,10 +9,9 @@ import pandas as pd
 
 from livermet.errors import InputError, Problem
 from livermet.inputs.hashtags import are_hashtags, check_named, find_named, label, read_features
-from livermet.keys import HASHTAG
+from livermet.keys import HASHTAG, PATH, RAW_PATH
 from livermet.names import has_control, visible
 
-PATH, RAW_PATH = "path", "raw_path"
 LONGEST = 100  # characters of a hashtag
 
 
@@ -25,7 +24,7 @@ def shared_rows(sheet: pd.DataFrame) -> pd.Series:
     """Rows whose counts lie in a file of which any row names a hashtag."""
     if not is_used(sheet) or PATH not in sheet:
         return pd.Series(False, index=sheet.index)
-    files = sheet[PATH].map(_plain)
+    files = sheet[PATH].map(plain_path)
     return (files != "") & files.isin(files[sheet[HASHTAG] != ""])
 
 
@@ -45,7 +44,7 @@ def check_pools(name: str, sheet: pd.DataFrame) -> list[Problem]:
         if has_control(value) or len(value) > LONGEST:
             found = f"'{visible(value)}'"
             problems.append(Problem(f"{name} row {row}, {HASHTAG}", found, "the id or name of a feature of the counts"))
-    for _, group in pooled.groupby(pooled[PATH].map(_plain), sort=False) if len(pooled) else ():
+    for _, group in pooled.groupby(pooled[PATH].map(plain_path), sort=False) if len(pooled) else ():
         path = visible(str(group[PATH].iloc[0]))
         empty = group.index[group[HASHTAG] == ""]
         if len(empty):
@@ -67,7 +66,7 @@ def check_pools(name: str, sheet: pd.DataFrame) -> list[Problem]:
                         "Name each row's own hashtag, or remove one",
                     )
                 )
-        if RAW_PATH in group and group[RAW_PATH].map(_plain).nunique() > 1:
+        if RAW_PATH in group and group[RAW_PATH].map(plain_path).nunique() > 1:
             problems.append(
                 Problem(
                     f"{name} rows {', '.join(map(str, group.index))}, {RAW_PATH}",
@@ -83,13 +82,13 @@ def find_pool(sheet: pd.DataFrame, sample: str) -> dict[str, str]:
     """Sample -> hashtag, of all samples in the library of this one; empty where the library is one sample."""
     if not is_used(sheet) or not sheet.loc[sample, HASHTAG]:
         return {}
-    there = sheet[PATH].map(_plain) == _plain(str(sheet.loc[sample, PATH]))
+    there = sheet[PATH].map(plain_path) == plain_path(str(sheet.loc[sample, PATH]))
     return {str(one): str(tag) for one, tag in sheet.loc[there, HASHTAG].sort_index().items()}
 
 
 def libraries(sheet: pd.DataFrame) -> dict[str, str]:
     """Sample -> path, of one sample a library."""
-    first = ~(shared_rows(sheet) & sheet[PATH].map(_plain).duplicated())
+    first = ~(shared_rows(sheet) & sheet[PATH].map(plain_path).duplicated())
     return {str(sample): str(path) for sample, path in sheet.loc[first, PATH].items()}
 
 
@@ -137,5 +136,6 @@ def _check_wanted(named: Sequence[str], tables: Mapping[str, pd.DataFrame | None
     ]
 
 
-def _plain(path: str) -> str:
+def plain_path(path: str) -> str:
+    """A path as it is compared with others: two ways to write one are one; empty where there is none."""
     return os.path.normpath(path) if path else ""

@@ -16,14 +16,12 @@ from pathlib import Path
 import pandas as pd
 
 from livermet.errors import InputError, Problem
-from livermet.keys import ABSOLUTE_CELLS, BATCH, LEIDEN, MOUSE, SAMPLE, TAKEN, TISSUE
+from livermet.keys import ABSOLUTE_CELLS, BATCH, LEIDEN, MOUSE, PATH, RAW_PATH, SAMPLE, TAKEN, TISSUE
 from livermet.names import EXPECTED, as_name, has_control, is_formula, is_name, odd_characters, visible
 from livermet.notices import STUDY, Notice
-from livermet.pools import check_pools, shared_rows
+from livermet.pools import check_pools, plain_path, shared_rows
 from livermet.sheets import Remark, read_lines
 
-PATH = "path"
-RAW_PATH = "raw_path"
 REQUIRED = (SAMPLE, MOUSE, PATH)
 DEFAULTS = {TISSUE: "unknown", BATCH: "none", RAW_PATH: ""}
 SUFFIXES = (".empty", ".soup", ".notices")  # of files that a sample's steps write beside each other
@@ -205,9 +203,7 @@ def _check_unique(name: str, sheet: pd.DataFrame) -> list[Problem]:
     for column, what in ((SAMPLE, "sample id"), (PATH, "input")):
         if column not in sheet:
             continue
-        folded = sheet[column].map(
-            str.casefold if column == SAMPLE else lambda path: os.path.normpath(path) if path else ""
-        )
+        folded = sheet[column].map(str.casefold if column == SAMPLE else plain_path)
         single = ~shared_rows(sheet) if column == PATH else True  # a library of hashtagged samples has a row for each
         for _, group in sheet[(folded != "") & single].groupby(folded, sort=False):
             if len(group) > 1:

@@ -18,7 +18,7 @@ from livermet.inputs.duplicates import find_duplicates
 from livermet.inputs.labels import read_labels
 from livermet.inputs.readers import find_files, peek
 from livermet.inputs.references import check_reference
-from livermet.keys import OWN_LABEL
+from livermet.keys import OWN_LABEL, PATH, RAW_PATH
 from livermet.mice.design.bulletin import write_bulletin
 from livermet.mice.design.doctor import examine
 from livermet.mice.design.integrating import check_batches, describe_batches
@@ -26,7 +26,7 @@ from livermet.mice.design.model import build_design, check
 from livermet.mice.endpoints.applicable import choose
 from livermet.notices import STUDY, Notice
 from livermet.pools import check_hashtags, find_pool, libraries
-from livermet.samples import PATH, RAW_PATH, read_samples, tell_remarks
+from livermet.samples import read_samples, tell_remarks
 from livermet.settings import resolve
 
 SIGNATURES = "resources/signatures.yaml"

@@ -18,7 +18,7 @@ import pandas as pd
 
 from livermet.errors import InputError, Problem
 from livermet.inputs.told import tell
-from livermet.keys import IS_EMPTY, KNOWN_DOUBLET, TAG_CALL, TAG_PROBABILITY, TAGS
+from livermet.keys import IS_EMPTY, KNOWN_DOUBLET, OTHERS, TAG_CALL, TAG_PROBABILITY, TAGS
 from livermet.names import visible
 from livermet.notices import LOUD, QUIET
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("livermet")
 
 AUTO, NEVER = "auto", "never"
-OTHERS = "other_features"  # of the counts: obsm and uns of the features that are no genes
 MULTIPLEXING = "Multiplexing Capture"  # what 10x calls the features that tell samples
 # What hashtags are called: by word; CellPlex's CMO301; BD's SampleTag01; TotalSeq's numbers of hashtags for mouse (0301 to 0315)
 # and human cells (0251 to 0265), which no antibody against a protein bears.

@@ -11,10 +11,10 @@ import pandas as pd
 import scipy.sparse as sp
 
 from livermet.inputs.files import file_format
-from livermet.inputs.hashtags import OTHERS, other_features
+from livermet.inputs.hashtags import other_features
 from livermet.inputs.readers import read_counts
 from livermet.inputs.tenx import GENE_EXPRESSION, Block, Matrix, open_tenx
-from livermet.keys import SYMBOL
+from livermet.keys import OTHERS, SYMBOL
 
 if TYPE_CHECKING:
     from anndata import AnnData

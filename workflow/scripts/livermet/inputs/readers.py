@@ -127,7 +127,7 @@ def assemble(path: str | Path, counts: sp.csr_matrix, barcodes: pd.Index, featur
     import pandas as pd
 
     from livermet.inputs.tenx import GENE_EXPRESSION
-    from livermet.keys import SYMBOL
+    from livermet.keys import OTHERS, SYMBOL
 
     is_gene = (features["type"] == GENE_EXPRESSION).to_numpy()
     if not is_gene.any():
@@ -148,10 +148,8 @@ def assemble(path: str | Path, counts: sp.csr_matrix, barcodes: pd.Index, featur
     check_counts(path, adata.X)
     if not whole:
         others = features.loc[~is_gene]
-        adata.obsm["other_features"] = counts[:, np.flatnonzero(~is_gene)]
-        adata.uns["other_features"] = {
-            name: others[name].to_numpy(dtype=str).astype(object) for name in ("id", "symbol", "type")
-        }
+        adata.obsm[OTHERS] = counts[:, np.flatnonzero(~is_gene)]
+        adata.uns[OTHERS] = {name: others[name].to_numpy(dtype=str).astype(object) for name in ("id", "symbol", "type")}
         kinds = ", ".join(
             f"{number} of type {kind}" for kind, number in others["type"].value_counts(sort=False).items()
         )
